@@ -1,0 +1,25 @@
+package record
+
+// kinds holds every kind this release defines, in the order that
+// docs/records.md shows them.
+var kinds = []*Def{
+	FlowDef,
+	DNSDef,
+	TLSDef,
+	DHCPDef,
+	ARPDef,
+	SensorDef,
+}
+
+// Kinds returns the definition of every kind.
+func Kinds() []*Def { return kinds }
+
+// Lookup returns the definition of kind, or nil.
+func Lookup(kind string) *Def {
+	for _, d := range kinds {
+		if d.Kind == kind {
+			return d
+		}
+	}
+	return nil
+}

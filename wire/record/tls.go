@@ -1,0 +1,22 @@
+package record
+
+import "net/netip"
+
+// TLS is one TLS handshake (RFC 8446, RFC 5246), as far as it is in the clear.
+type TLS struct {
+	Time      Nanos      `col:"ts" ecs:"@timestamp" unit:"ns" doc:"when the client's hello was seen, or the server's where there was none"`
+	Flow      uint64     `col:"flow" ecs:"event.id" doc:"number of the flow it was decoded from"`
+	SrcAddr   netip.Addr `col:"src_addr" ecs:"source.ip" doc:"address of the client"`
+	SrcPort   uint16     `col:"src_port" ecs:"source.port" doc:"port of the client"`
+	DstAddr   netip.Addr `col:"dst_addr" ecs:"destination.ip" doc:"address of the server"`
+	DstPort   uint16     `col:"dst_port" ecs:"destination.port" doc:"port of the server"`
+	SNI       string     `col:"sni" ecs:"tls.client.server_name" doc:"server name that the client asked for (RFC 6066, section 3)"`
+	ALPN      []string   `col:"alpn" doc:"application protocols that the client offered (RFC 7301)"`
+	NextProto string     `col:"next_protocol" ecs:"tls.next_protocol" doc:"application protocol that the server chose, where it is in the clear"`
+	Version   string     `col:"version" ecs:"tls.version" doc:"version that the server chose, or the best that the client offered: 1.0, 1.2, 1.3"`
+	Cipher    string     `col:"cipher" ecs:"tls.cipher" doc:"cipher suite that the server chose (IANA name, or its number)"`
+	Accepted  bool       `col:"accepted" ecs:"tls.established" doc:"the server answered with a hello"`
+}
+
+// TLSDef is the definition of kind "tls".
+var TLSDef = define[TLS]("tls", "One TLS handshake, as far as it is in the clear.")
