@@ -1,0 +1,162 @@
+package record_test
+
+import (
+	"encoding/json"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/taproot-sensor/taproot/wire/record"
+)
+
+func dnsBlock(t testing.TB) []byte {
+	t.Helper()
+	b := record.NewBuilder(record.DNSDef)
+	b.Append(&record.DNS{
+		Time: 1700000000_000000001, Flow: 1 << 63, SrcAddr: netip.MustParseAddr("192.0.2.1"), SrcPort: 5353,
+		DstAddr: netip.MustParseAddr("2001:db8::53"), DstPort: 53, Name: "taproot.example", QType: "A",
+		Answers: []string{"192.0.2.7", "192.0.2.8"}, RTT: 3 * time.Millisecond, Response: true,
+	})
+	b.Append(&record.DNS{Time: 1700000000_000000000, Name: "bad\xffname" + strings.Repeat("é", record.MaxText), Answers: nil})
+	b.Append(&record.DNS{Time: 1700000001_000000000, Name: "taproot.example", Answers: []string{"192.0.2.8"}, Response: true})
+	return b.AppendBlock(nil)
+}
+
+func TestBlockRoundTrip(t *testing.T) {
+	raw := append(dnsBlock(t), "rest"...)
+	blk, rest, err := record.ParseBlock(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(rest) != "rest" {
+		t.Errorf("rest = %q", rest)
+	}
+	var got []map[string]any
+	for row := range blk.Rows {
+		var m map[string]any
+		if err := json.Unmarshal(blk.AppendJSON(nil, row), &m); err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, m)
+	}
+	long := got[1]["name"].(string)
+	if !strings.HasPrefix(long, "bad\uFFFDname") || len(long) > record.MaxText {
+		t.Errorf("long name = %d bytes %.20q", len(long), long)
+	}
+	delete(got[1], "name")
+	want := []map[string]any{
+		{"kind": "dns", "ts": "2023-11-14T22:13:20.000000001Z", "flow": 9.223372036854775808e18, "src_addr": "192.0.2.1", "src_port": 5353.0,
+			"dst_addr": "2001:db8::53", "dst_port": 53.0, "name": "taproot.example", "qtype": "A",
+			"answers": []any{"192.0.2.7", "192.0.2.8"}, "rtt": 3e6, "response": true},
+		{"kind": "dns", "ts": "2023-11-14T22:13:20Z"},
+		{"kind": "dns", "ts": "2023-11-14T22:13:21Z", "name": "taproot.example", "answers": []any{"192.0.2.8"}, "response": true},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("records (-want +got)\n%s", diff)
+	}
+}
+
+// Every kind must survive a record of zero values and one of its own, and have
+// a time first.
+func TestEveryKind(t *testing.T) {
+	for _, d := range record.Kinds() {
+		if d.Fields[0].Name != "ts" || d.Fields[0].Type != record.Time {
+			t.Errorf("kind %q begins with %v, want ts", d.Kind, d.Fields[0])
+		}
+		if record.Lookup(d.Kind) != d {
+			t.Errorf("Lookup(%q) finds another definition", d.Kind)
+		}
+	}
+}
+
+func TestBuilderReset(t *testing.T) {
+	b := record.NewBuilder(record.ARPDef)
+	rec := &record.ARP{Time: 5, Op: "request", SenderMAC: record.HardwareAddr{2, 0, 0, 0, 0, 1}, VLAN: 7}
+	b.Append(rec)
+	first := b.AppendBlock(nil)
+	b.Reset()
+	if b.Rows() != 0 || len(b.AppendBlock(nil)) != 0 {
+		t.Error("a builder that was reset has rows")
+	}
+	b.Append(rec)
+	if diff := cmp.Diff(first, b.AppendBlock(nil)); diff != "" {
+		t.Errorf("block after Reset (-want +got)\n%s", diff)
+	}
+}
+
+func TestParseBlockRefuses(t *testing.T) {
+	good := dnsBlock(t)
+	for n := range good {
+		if _, _, err := record.ParseBlock(good[:n]); err == nil {
+			t.Fatalf("block cut at %d of %d bytes was taken", n, len(good))
+		}
+	}
+	tests := []struct{ name, block, want string }{
+		{"no rows", "\x01k\x00\x01", "empty"},
+		{"name", "\x02k-\x01\x01", "other letters"},
+		{"path", "\x02..\x01\x01", "other letters"},
+		{"first column", "\x01k\x01\x01\x01a\x02\x01\x05", "want time"},
+		{"twice", "\x01k\x01\x02\x01a\x04\x01\x00\x01a\x04\x01\x00", "two columns"},
+		{"not UTF-8", "\x01k\x01\x02\x01a\x04\x01\x00\x01b\x08\x04\x01\x01\xff\x00", "is no string"},
+		{"address of 5 bytes", "\x01k\x01\x02\x01a\x04\x01\x00\x01b\x06\x08\x01\x05abcde\x00", "is no address"},
+		{"word out of range", "\x01k\x01\x02\x01a\x04\x01\x00\x01b\x08\x04\x01\x01x\x01", "word 1 of 1"},
+		{"many rows", "\x01k\xff\xff\x7f\x01", "at most"},
+	}
+	for _, tt := range tests {
+		_, _, err := record.ParseBlock([]byte(tt.block))
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: error = %v, want one with %q", tt.name, err, tt.want)
+		}
+	}
+}
+
+// Columns and kinds from a later release are kept.
+func TestUnknownIsKept(t *testing.T) {
+	blk, _, err := record.ParseBlock([]byte("\x06future\x01\x02\x02ts\x04\x01\x02\x03new\x63\x03abc"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := record.Block{Kind: "future", Rows: 1, Columns: []record.Column{
+		{Name: "ts", Type: record.Time, Ints: []int64{1}},
+		{Name: "new", Type: 0x63, Raw: []byte("abc")},
+	}}
+	if diff := cmp.Diff(want, blk, cmpopts.IgnoreUnexported(record.Column{})); diff != "" {
+		t.Errorf("block (-want +got)\n%s", diff)
+	}
+}
+
+func FuzzParseBlock(f *testing.F) {
+	f.Add(dnsBlock(f))
+	f.Add([]byte("\x06future\x01\x02\x02ts\x04\x01\x02\x03new\x63\x03abc"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		blk, _, err := record.ParseBlock(b)
+		if err != nil {
+			return
+		}
+		for row := range blk.Rows {
+			if out := blk.AppendJSON(nil, row); !json.Valid(out) {
+				t.Fatalf("row %d is not JSON: %q", row, out)
+			}
+		}
+	})
+}
+
+func BenchmarkBuilderFlow(b *testing.B) {
+	rec := record.Flow{Start: 1700000000_000000000, Duration: 12345678, SrcAddr: netip.MustParseAddr("192.0.2.1"), SrcPort: 40000,
+		DstAddr: netip.MustParseAddr("198.51.100.7"), DstPort: 443, Proto: 6, App: "tls", SrcPackets: 10, DstPackets: 12,
+		SrcBytes: 1200, DstBytes: 14000, State: "SF", End: "fin"}
+	bld := record.NewBuilder(record.FlowDef)
+	b.ReportAllocs()
+	for b.Loop() {
+		if bld.Full() {
+			bld.Reset()
+		}
+		rec.Start += 1000
+		rec.SrcPort++
+		bld.Append(&rec)
+	}
+}

@@ -1,0 +1,121 @@
+// Package site defines what an image knows of its site: the collector's
+// addresses and public keys.
+//
+// It is carried as JSON in /site.json, in a region of Capacity bytes that is
+// padded with newlines, so that a built image can be given to another site
+// without building it again. There is nothing secret in it, and no field that
+// could hold a secret; docs/format/site.md has the bytes.
+package site
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+)
+
+// Capacity is the size of the region that an image keeps for its site.
+const Capacity = 4096
+
+// Key is a public key, or the hash of one. As text it is 64 hex digits.
+type Key [32]byte
+
+// MarshalText returns k in hex.
+func (k Key) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, k[:]), nil }
+
+// UnmarshalText reads k from hex.
+func (k *Key) UnmarshalText(text []byte) error {
+	if len(text) != 2*len(k) {
+		return fmt.Errorf("key of %d characters, want %d hex digits", len(text), 2*len(k))
+	}
+	if _, err := hex.Decode(k[:], text); err != nil {
+		return errors.New("key has other characters than hex digits")
+	}
+	return nil
+}
+
+func (k Key) String() string { return hex.EncodeToString(k[:]) }
+
+// A Site is one trust domain, as its sensors know it.
+type Site struct {
+	Name       string   `json:"name"`
+	Collectors []string `json:"collectors"` // host:port, in order of preference
+	Box        Key      `json:"box"`        // X25519 key that a HELLO is sealed to
+	Identity   Key      `json:"identity"`   // Ed25519 key that signs the collector's epoch keys
+	Next       Key      `json:"next"`       // SHA-256 of the box key that will follow Box
+}
+
+// Check returns an error that names the first field that cannot be used.
+func (s Site) Check() error {
+	switch {
+	case s.Name == "" || len(s.Name) > 64:
+		return errors.New("name: want 1 to 64 bytes")
+	case len(s.Collectors) == 0 || len(s.Collectors) > 8:
+		return errors.New("collectors: want 1 to 8 addresses")
+	case s.Box == Key{}:
+		return errors.New("box: missing")
+	case s.Identity == Key{}:
+		return errors.New("identity: missing")
+	case s.Next == Key{}:
+		return errors.New("next: missing")
+	}
+	for _, addr := range s.Collectors {
+		if err := CheckAddress(addr); err != nil {
+			return fmt.Errorf("collectors: %w", err)
+		}
+	}
+	return nil
+}
+
+// CheckAddress returns an error unless addr is host:port, with a port that can
+// be sent to and a host of sane length.
+func CheckAddress(addr string) error {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil || host == "" || len(host) > 253 {
+		return fmt.Errorf("address %q is not host:port", addr)
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return fmt.Errorf("address %q: port %q is not a number from 1 to 65535", addr, port)
+	}
+	return nil
+}
+
+// Append appends the site as it stands in an image: JSON, padded to Capacity.
+func (s Site) Append(dst []byte) ([]byte, error) {
+	if err := s.Check(); err != nil {
+		return nil, fmt.Errorf("writing site: %w", err)
+	}
+	b, err := json.Marshal(s)
+	if err != nil {
+		return nil, fmt.Errorf("writing site: %w", err)
+	}
+	if len(b) > Capacity {
+		return nil, fmt.Errorf("writing site: %d bytes, at most %d fit", len(b), Capacity)
+	}
+	dst = append(dst, b...)
+	return append(dst, bytes.Repeat([]byte("\n"), Capacity-len(b))...), nil
+}
+
+// Parse reads a site as Append wrote it. Unknown fields are errors.
+func Parse(b []byte) (Site, error) {
+	var s Site
+	b = bytes.TrimRight(b, "\n")
+	if len(b) > Capacity {
+		return Site{}, fmt.Errorf("reading site: %d bytes, at most %d fit", len(b), Capacity)
+	}
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&s); err != nil {
+		return Site{}, fmt.Errorf("reading site: %w", err)
+	}
+	if d.More() {
+		return Site{}, errors.New("reading site: more than one value")
+	}
+	if err := s.Check(); err != nil {
+		return Site{}, fmt.Errorf("reading site: %w", err)
+	}
+	return s, nil
+}
