@@ -100,8 +100,8 @@ func WriteFrame(w io.Writer, f Frame) error {
 func ReadFrame(r io.Reader) (Frame, error) {
 	var head [frameHead]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
-		if errors.Is(err, io.EOF) {
-			return Frame{}, io.EOF
+		if err == io.EOF {
+			return Frame{}, err
 		}
 		return Frame{}, fmt.Errorf("reading frame: %w", err)
 	}
@@ -111,7 +111,7 @@ func ReadFrame(r io.Reader) (Frame, error) {
 	}
 	f := Frame{Class: class, Records: int(records), Batch: make([]byte, size)}
 	if _, err := io.ReadFull(r, f.Batch); err != nil {
-		return Frame{}, fmt.Errorf("reading frame: %w", err)
+		return Frame{}, fmt.Errorf("reading frame: cut short: %v", err)
 	}
 	return f, nil
 }

@@ -65,8 +65,10 @@ func TestFrames(t *testing.T) {
 	if _, err := batch.ReadFrame(&pipe); err != io.EOF {
 		t.Errorf("error at the end = %v, want io.EOF", err)
 	}
-	if _, err := batch.ReadFrame(bytes.NewReader(whole[:10])); !errors.Is(err, io.EOF) && err == nil {
-		t.Error("a frame that is cut was taken")
+	for _, n := range []int{1, 8, 9, 100} { // the second frame begins at 10
+		if _, err := batch.ReadFrame(bytes.NewReader(whole[10*(n/100):][:n])); err == nil || errors.Is(err, io.EOF) {
+			t.Errorf("a frame cut at %d: error = %v", n, err)
+		}
 	}
 }
 
