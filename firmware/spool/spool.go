@@ -1,0 +1,113 @@
+// Package spool keeps batches in the sensor's RAM until the collector has
+// stored them.
+//
+// A spool has a bound in bytes. When it is full it gives up whole batches, the
+// least worth and the oldest first, and counts them by class; it never blocks
+// who fills it. Nothing is written to disk.
+//
+// A Spool has one owner and no lock.
+package spool
+
+import (
+	"slices"
+	"sort"
+
+	"github.com/taproot-sensor/taproot/internal/ranges"
+	"github.com/taproot-sensor/taproot/wire/batch"
+)
+
+// Batch is a batch with its number.
+type Batch struct {
+	Number  uint64
+	Class   batch.Class
+	Records int
+	Bytes   []byte
+}
+
+// Dropped counts what a full spool gave up.
+type Dropped struct{ Batches, Records uint64 }
+
+// Spool holds the batches of one boot, numbered from 0 in the order of Put.
+type Spool struct {
+	maxBytes int
+	bytes    int
+	next     uint64
+	batches  []Batch // in the order of their numbers
+	dropped  [batch.Bulk + 1]Dropped
+}
+
+// New returns an empty spool that holds at most maxBytes of batches.
+func New(maxBytes int) *Spool { return &Spool{maxBytes: maxBytes} }
+
+// Put numbers and keeps f, and gives up others, or f itself, where there is
+// not room for all.
+func (s *Spool) Put(f batch.Frame) {
+	s.batches = append(s.batches, Batch{s.next, f.Class, f.Records, f.Batch})
+	s.next++
+	s.bytes += len(f.Batch)
+	for s.bytes > s.maxBytes {
+		s.drop()
+	}
+}
+
+// drop gives up the oldest batch of the class that is worth least.
+func (s *Spool) drop() {
+	victim := 0
+	for i, b := range s.batches {
+		if b.Class > s.batches[victim].Class {
+			victim = i
+		}
+	}
+	b := s.batches[victim]
+	s.dropped[b.Class].Batches++
+	s.dropped[b.Class].Records += uint64(b.Records)
+	s.bytes -= len(b.Bytes)
+	s.batches = slices.Delete(s.batches, victim, victim+1)
+}
+
+// Stored forgets the batches in set, which the collector has stored, and
+// returns how many those were.
+func (s *Spool) Stored(set *ranges.Set) int {
+	before := len(s.batches)
+	s.batches = slices.DeleteFunc(s.batches, func(b Batch) bool {
+		if !set.Contains(b.Number) {
+			return false
+		}
+		s.bytes -= len(b.Bytes)
+		return true
+	})
+	return before - len(s.batches)
+}
+
+// From returns the first batch whose number is n or above. It is not ok where
+// there is none.
+func (s *Spool) From(n uint64) (b Batch, ok bool) {
+	i := sort.Search(len(s.batches), func(i int) bool { return s.batches[i].Number >= n })
+	if i == len(s.batches) {
+		return Batch{}, false
+	}
+	return s.batches[i], true
+}
+
+// Get returns batch n, if it is still held.
+func (s *Spool) Get(n uint64) (b Batch, ok bool) {
+	b, ok = s.From(n)
+	return b, ok && b.Number == n
+}
+
+// Floor returns the least number that is held, or the next that will be.
+func (s *Spool) Floor() uint64 {
+	if len(s.batches) > 0 {
+		return s.batches[0].Number
+	}
+	return s.next
+}
+
+// Len returns how many batches are held.
+func (s *Spool) Len() int { return len(s.batches) }
+
+// Bytes returns how many bytes the held batches have.
+func (s *Spool) Bytes() int { return s.bytes }
+
+// Dropped returns what was given up of class c since New.
+func (s *Spool) Dropped(c batch.Class) Dropped { return s.dropped[c] }

@@ -1,0 +1,71 @@
+package spool_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/taproot-sensor/taproot/firmware/spool"
+	"github.com/taproot-sensor/taproot/internal/ranges"
+	"github.com/taproot-sensor/taproot/wire/batch"
+)
+
+func frame(c batch.Class, size int) batch.Frame {
+	return batch.Frame{Class: c, Records: 10, Batch: make([]byte, size)}
+}
+
+func numbers(s *spool.Spool) (got []uint64) {
+	for b, ok := s.From(0); ok; b, ok = s.From(b.Number + 1) {
+		got = append(got, b.Number)
+	}
+	return got
+}
+
+func TestFullSpoolDropsLeastWorthThenOldest(t *testing.T) {
+	s := spool.New(40)
+	for _, c := range []batch.Class{batch.Health, batch.Records, batch.Bulk, batch.Records, batch.Bulk, batch.Records} {
+		s.Put(frame(c, 10))
+	}
+	if diff := cmp.Diff([]uint64{0, 1, 3, 5}, numbers(s)); diff != "" {
+		t.Errorf("held (-want +got)\n%s", diff)
+	}
+	s.Put(frame(batch.Health, 20))
+	if diff := cmp.Diff([]uint64{0, 5, 6}, numbers(s)); diff != "" {
+		t.Errorf("held (-want +got)\n%s", diff)
+	}
+	want := []spool.Dropped{{}, {Batches: 2, Records: 20}, {Batches: 2, Records: 20}}
+	for c := range want {
+		if got := s.Dropped(batch.Class(c)); got != want[c] {
+			t.Errorf("dropped of class %d = %v, want %v", c, got, want[c])
+		}
+	}
+	s.Put(frame(batch.Bulk, 50))
+	if diff := cmp.Diff([]uint64{0, 5, 6}, numbers(s)); diff != "" {
+		t.Errorf("held after one that is larger than the spool (-want +got)\n%s", diff)
+	}
+}
+
+func TestStored(t *testing.T) {
+	s := spool.New(1000)
+	for range 5 {
+		s.Put(frame(batch.Records, 10))
+	}
+	set := ranges.Of(ranges.Range{First: 0, Last: 1}, ranges.Range{First: 3, Last: 3})
+	if n := s.Stored(&set); n != 3 {
+		t.Errorf("Stored = %d, want 3", n)
+	}
+	if s.Stored(&set) != 0 || s.Floor() != 2 || s.Bytes() != 20 || s.Len() != 2 {
+		t.Errorf("floor %d, %d bytes, %d batches", s.Floor(), s.Bytes(), s.Len())
+	}
+	if _, ok := s.Get(3); ok {
+		t.Error("batch 3 is still held")
+	}
+	if b, ok := s.Get(4); !ok || b.Number != 4 {
+		t.Errorf("Get(4) = %v, %v", b, ok)
+	}
+	set.AddRange(ranges.Range{First: 0, Last: 9})
+	s.Stored(&set)
+	if s.Floor() != 5 {
+		t.Errorf("floor of an empty spool = %d, want 5", s.Floor())
+	}
+}
