@@ -1,0 +1,87 @@
+package board_test
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/taproot-sensor/taproot/board"
+)
+
+func TestBoards(t *testing.T) {
+	all := board.All()
+	if !slices.IsSortedFunc(all, func(a, b *board.Board) int { return strings.Compare(a.Name, b.Name) }) {
+		t.Error("boards are not sorted by name")
+	}
+	goarch := map[string]string{"amd64": "amd64", "arm64": "arm64", "armhf": "arm"}
+	for _, b := range all {
+		t.Run(b.Name, func(t *testing.T) {
+			if got, err := board.Lookup(b.Name); err != nil || got != b {
+				t.Errorf("Lookup: got %v, %v", got, err)
+			}
+			if goarch[b.Debian] != b.Arch || (b.ARM != "") != (b.Arch == "arm") {
+				t.Errorf("arch %q, arm %q do not fit Debian's %q", b.Arch, b.ARM, b.Debian)
+			}
+			if b.Summary == "" || b.Kernel == "" || b.Console == "" || b.Watchdog <= 0 {
+				t.Error("summary, kernel, console and watchdog must be set")
+			}
+			if (b.Boot == board.UEFI) != (len(b.Disk) > 0) {
+				t.Errorf("boot chain %q with %d disk regions", b.Boot, len(b.Disk))
+			}
+		})
+	}
+}
+
+func TestPorts(t *testing.T) {
+	for _, b := range board.All() {
+		names, devices := map[string]bool{}, map[string]bool{}
+		for _, p := range b.Ports {
+			if names[p.Name] || devices[p.Device] {
+				t.Errorf("%s: port %q or its device %q is listed twice", b.Name, p.Name, p.Device)
+			}
+			names[p.Name], devices[p.Device] = true, true
+		}
+		for _, role := range []board.Role{board.Uplink, board.Tap} {
+			if _, ok := b.Port(role); !ok {
+				t.Errorf("%s: no %s port", b.Name, role)
+			}
+		}
+		if b.QEMU != nil && len(b.QEMU.NICs) != len(b.Ports) {
+			t.Errorf("%s: got %d QEMU NICs, want one for each of %d ports", b.Name, len(b.QEMU.NICs), len(b.Ports))
+		}
+	}
+}
+
+// tableSize is what GPT takes at each end of a disk: the MBR, one header and
+// 128 entries of 128 bytes.
+const tableSize = 34 * 512
+
+func TestDiskRegions(t *testing.T) {
+	guid := regexp.MustCompile(`^[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}$`)
+	for _, b := range board.All() {
+		end, names := int64(tableSize), map[string]bool{}
+		for _, r := range b.Disk {
+			if r.Start < end {
+				t.Errorf("%s: region %q starts at %d, before %d where the one before it ends", b.Name, r.Name, r.Start, end)
+			}
+			if r.Start%4096 != 0 || r.Size%4096 != 0 || r.Size <= 0 {
+				t.Errorf("%s: region %q is not made of whole 4096-byte blocks", b.Name, r.Name)
+			}
+			if !guid.MatchString(r.Type) || names[r.Name] {
+				t.Errorf("%s: region %q: type %q, or its name is taken", b.Name, r.Name, r.Type)
+			}
+			end, names[r.Name] = r.Start+r.Size, true
+		}
+		if len(b.Disk) > 0 && !(names["slot-a"] && names["slot-b"] && names["journal"]) {
+			t.Errorf("%s: want regions slot-a, slot-b and journal, got %v", b.Name, b.Disk)
+		}
+	}
+}
+
+func TestLookupUnknown(t *testing.T) {
+	_, err := board.Lookup("rpi9")
+	if err == nil || !strings.Contains(err.Error(), `"rpi9"`) || !strings.Contains(err.Error(), "qemu-x86-64") {
+		t.Errorf("got %v, want the unknown name and the known ones", err)
+	}
+}

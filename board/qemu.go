@@ -1,0 +1,126 @@
+package board
+
+import "time"
+
+// QEMU is how the rig starts a board that is a QEMU machine.
+type QEMU struct {
+	Binary string `json:"binary"`
+
+	// Args choose the machine and its fixed devices. TCG is asked for by
+	// name: a KVM that boots is the exception where images are tested.
+	Args []string `json:"args"`
+
+	// Kernel is the image file for a direct kernel boot.
+	Kernel string `json:"kernel"`
+
+	// Memory is what the board has and the sensor must fit in, in MiB.
+	Memory int `json:"memory"`
+
+	// NICs are the -device arguments of the ports, in the order of
+	// Board.Ports; netdev= and mac= are the rig's to add.
+	NICs []string `json:"nics"`
+
+	// Disk is the -device argument of the disk; drive= is the rig's to add.
+	Disk string `json:"disk"`
+
+	// Firmware lists places of the UEFI code and, in Vars, of the variable
+	// store that belongs to it, in the order to try.
+	Firmware []Firmware `json:"firmware,omitempty"`
+}
+
+// Firmware is one build of UEFI for QEMU: two pflash images.
+type Firmware struct {
+	Code string `json:"code"`
+	Vars string `json:"vars"`
+}
+
+// The QEMU machines wire their devices to the same PCI slots.
+var (
+	qemuPorts = []Port{
+		{Name: "eth0", Role: Uplink, Device: "0000:00:02.0"},
+		{Name: "eth1", Role: Tap, Device: "0000:00:03.0"},
+	}
+	qemuNICs = []string{"virtio-net-pci,addr=02.0,romfile=", "virtio-net-pci,addr=03.0,romfile="}
+	qemuDisk = "virtio-blk-pci,addr=06.0"
+)
+
+// watchdogTimeout is the longest that a stage may be silent (jail.Silence) plus the
+// time to start one again on a busy host under TCG.
+const watchdogTimeout = 60 * time.Second
+
+var qemuX86 = Board{
+	Name:    "qemu-x86-64",
+	Summary: "QEMU q35 with UEFI",
+	Arch:    "amd64",
+	Debian:  "amd64",
+	Kernel:  "linux-image-amd64",
+	Modules: []string{"virtio_pci", "i6300esb", "virtio_rng", "virtio_net", "virtio_blk", "efivarfs", "button", "evdev"},
+	Boot:    UEFI,
+	Console: "ttyS0,115200",
+
+	Watchdog: watchdogTimeout,
+	Ports:    qemuPorts,
+	Disk:     abDisk(30 * mib),
+	QEMU: &QEMU{
+		Binary: "qemu-system-x86_64",
+		Args: []string{"-machine", "q35,accel=tcg", "-cpu", "max", "-nodefaults",
+			"-device", "virtio-rng-pci,addr=04.0", "-device", "i6300esb,addr=05.0"},
+		Kernel: "vmlinux",
+		Memory: 128,
+		NICs:   qemuNICs,
+		Disk:   qemuDisk,
+		Firmware: []Firmware{
+			{Code: "/usr/share/OVMF/OVMF_CODE_4M.fd", Vars: "/usr/share/OVMF/OVMF_VARS_4M.fd"},
+			{Code: "/usr/share/OVMF/OVMF_CODE.fd", Vars: "/usr/share/OVMF/OVMF_VARS.fd"},
+		},
+	},
+}
+
+var qemuARM64 = Board{
+	Name:    "qemu-arm64",
+	Summary: "QEMU virt, 64-bit ARM",
+	Arch:    "arm64",
+	Debian:  "arm64",
+	Kernel:  "linux-image-arm64",
+	Modules: []string{"virtio_pci", "i6300esb", "virtio_rng", "virtio_net", "virtio_blk", "gpio_keys", "evdev"},
+	Boot:    Direct,
+	Console: "ttyAMA0,115200",
+
+	Watchdog: watchdogTimeout,
+	Ports:    qemuPorts,
+	QEMU: &QEMU{
+		Binary: "qemu-system-aarch64",
+		Args: []string{"-machine", "virt,accel=tcg", "-cpu", "cortex-a72", "-nodefaults",
+			"-device", "virtio-rng-pci,addr=04.0", "-device", "i6300esb,addr=05.0"},
+		Kernel: "vmlinuz",
+		Memory: 128,
+		NICs:   qemuNICs,
+		Disk:   qemuDisk,
+	},
+}
+
+// qemuARMHF has the kernel's own software watchdog: Debian's armmp kernel is
+// built without i6300esb.
+var qemuARMHF = Board{
+	Name:    "qemu-armhf",
+	Summary: "QEMU virt, 32-bit ARMv7",
+	Arch:    "arm",
+	ARM:     "7",
+	Debian:  "armhf",
+	Kernel:  "linux-image-armmp",
+	Modules: []string{"virtio_pci", "softdog", "virtio_rng", "virtio_net", "virtio_blk", "evdev"},
+	Boot:    Direct,
+	Console: "ttyAMA0,115200",
+
+	Watchdog: watchdogTimeout,
+	Ports:    qemuPorts,
+	QEMU: &QEMU{
+		Binary: "qemu-system-arm",
+		Args: []string{"-machine", "virt,accel=tcg,highmem=off", "-cpu", "cortex-a15", "-nodefaults",
+			"-device", "virtio-rng-pci,addr=04.0"},
+		Kernel: "vmlinuz",
+		Memory: 128,
+		NICs:   qemuNICs,
+		Disk:   qemuDisk,
+	},
+}

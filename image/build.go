@@ -1,0 +1,210 @@
+// Package image makes what a board is flashed with: kernel, modules and the
+// sensor's program, as initramfs, unified kernel image and disk image.
+//
+// The same inputs give the same bytes. A base image has an empty place for its
+// site; Build fills that place in every file that has one, so that a site needs
+// no build of its own. docs/format/image.md has the layout.
+//
+// Kernels come from Debian packages, through a Cache. The package writes cpio,
+// PE, FAT and GPT itself and needs apt, dpkg-deb and xz from its host. What it
+// writes has no secret in it, because a site.Site cannot hold one.
+package image
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/taproot-sensor/taproot/board"
+	"github.com/taproot-sensor/taproot/wire/site"
+)
+
+// Options say what to build.
+type Options struct {
+	Board *board.Board
+	Out   string // directory to make or, if it holds an image, to replace
+
+	// Site is who the sensor belongs to; nil makes a base image.
+	Site *site.Site
+
+	// Base is the directory of a built image to take in place of a build.
+	Base string
+
+	Release string // what the image calls itself
+	Debug   bool   // kernel messages on the console, debug logs
+
+	Cache *Cache
+}
+
+// Build makes an image.
+func Build(ctx context.Context, o Options) (Manifest, error) {
+	if _, err := replaceable(o.Out); err != nil {
+		return Manifest{}, fmt.Errorf("building image: %w", err)
+	}
+	img, err := o.base(ctx)
+	if err != nil {
+		return Manifest{}, fmt.Errorf("building image for board %q: %w", o.Board.Name, err)
+	}
+	if o.Site != nil {
+		if err := img.setSite(*o.Site); err != nil {
+			return Manifest{}, fmt.Errorf("building image for site %q: %w", o.Site.Name, err)
+		}
+	}
+	if err := img.writeTo(o.Out); err != nil {
+		return Manifest{}, fmt.Errorf("writing image: %w", err)
+	}
+	return img.manifest, nil
+}
+
+// base returns an image to put a site in.
+func (o Options) base(ctx context.Context) (*image, error) {
+	if o.Base == "" {
+		return o.build(ctx)
+	}
+	img, err := readImage(o.Base)
+	if err != nil {
+		return nil, err
+	}
+	if img.manifest.Board != o.Board.Name {
+		return nil, fmt.Errorf("base image %q is for board %q", o.Base, img.manifest.Board)
+	}
+	return img, nil
+}
+
+// setSite puts a site in every file that has a place for one.
+func (img *image) setSite(s site.Site) error {
+	region, err := s.Append(nil)
+	if err != nil {
+		return err
+	}
+	for name, data := range img.files {
+		if err := putSite(data, region, siteCopies[name]); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	img.manifest.Site = s.Name
+	return nil
+}
+
+// build makes a base image.
+func (o Options) build(ctx context.Context) (*image, error) {
+	var init []byte
+	err := o.Cache.Progress.step("compiling init for "+o.Board.Name, func() (err error) {
+		init, err = compileInit(ctx, o.Board)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	k, err := o.Cache.kernel(ctx, o.Board)
+	if err != nil {
+		return nil, err
+	}
+	var img *image
+	err = o.Cache.Progress.step("packing image for "+o.Board.Name, func() (err error) {
+		img, err = o.pack(ctx, k, init)
+		return err
+	})
+	return img, err
+}
+
+// pack makes the files of an image.
+func (o Options) pack(ctx context.Context, k kernel, init []byte) (*image, error) {
+	mods, err := k.modules(o.Board.Modules)
+	if err != nil {
+		return nil, err
+	}
+	kernelImage, err := k.image()
+	if err != nil {
+		return nil, err
+	}
+	initrd, err := initramfs(init, mods, identity{Board: o.Board.Name, Kernel: k.release, Release: o.Release, Debug: o.Debug})
+	if err != nil {
+		return nil, fmt.Errorf("packing initramfs: %w", err)
+	}
+	img := &image{
+		manifest: Manifest{
+			Board: o.Board.Name, Kernel: k.release, KernelDeb: k.version,
+			Release: o.Release, Debug: o.Debug, CommandLine: o.Board.CommandLine(o.Debug),
+		},
+		files: map[string][]byte{FileKernel: kernelImage, FileInitramfs: initrd},
+	}
+	if o.Board.Arch == "amd64" {
+		if img.files[FileVmlinux], err = k.vmlinux(ctx, kernelImage); err != nil {
+			return nil, err
+		}
+	}
+	if o.Board.Boot == board.UEFI {
+		if err := o.packUEFI(ctx, img); err != nil {
+			return nil, err
+		}
+	}
+	return img, nil
+}
+
+// efiNames has, by Debian architecture, how UEFI abbreviates the machine in file
+// names (UEFI 2.10, section 3.5.1.1).
+var efiNames = map[string]string{"amd64": "X64", "arm64": "AA64"}
+
+// packUEFI adds the unified kernel image and the disk.
+func (o Options) packUEFI(ctx context.Context, img *image) error {
+	machine := efiNames[o.Board.Debian]
+	dir, _, err := o.Cache.Package(ctx, o.Board.Debian, "systemd-boot-efi")
+	if err != nil {
+		return err
+	}
+	stub, err := os.ReadFile(filepath.Join(dir, "usr/lib/systemd/boot/efi/linux"+strings.ToLower(machine)+".efi.stub"))
+	if err != nil {
+		return err
+	}
+	m := img.manifest
+	osRelease := fmt.Sprintf("ID=taproot\nNAME=taproot\nPRETTY_NAME=\"taproot %s\"\nVERSION_ID=%q\n", m.Release, m.Release)
+	uki, err := appendSections(stub, []section{
+		{".osrel", []byte(osRelease)},
+		{".cmdline", []byte(m.CommandLine)},
+		{".uname", []byte(m.Kernel)},
+		{".linux", img.files[FileKernel]},
+		{".initrd", img.files[FileInitramfs]},
+	})
+	if err != nil {
+		return err
+	}
+	slot, err := fatImage(o.Board.Disk[0].Size, fmt.Sprintf("%-8sEFI", "BOOT"+machine), uki)
+	if err != nil {
+		return err
+	}
+	disk, err := diskImage(o.Board, map[string][]byte{"slot-a": slot, "slot-b": slot})
+	if err != nil {
+		return err
+	}
+	img.files[FileUKI], img.files[FileDisk] = uki, disk
+	return nil
+}
+
+const modulePath = "github.com/taproot-sensor/taproot"
+
+// compileInit compiles the sensor's program from the source around the working
+// directory.
+func compileInit(ctx context.Context, b *board.Board) ([]byte, error) {
+	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", modulePath).Output()
+	if err != nil {
+		return nil, errors.New("compiling init needs Go and taproot's source around the working directory; or name a built image with --base")
+	}
+	tmp, err := os.MkdirTemp("", "taproot-init-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(tmp)
+	path := filepath.Join(tmp, "init")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=", "-o", path, "./cmd/init")
+	cmd.Dir = strings.TrimSpace(string(out))
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+b.Arch, "GOARM="+b.ARM)
+	if msg, err := cmd.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("compiling init: %w\n%s", err, msg)
+	}
+	return os.ReadFile(path)
+}

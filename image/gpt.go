@@ -1,0 +1,110 @@
+package image
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"hash/crc32"
+	"strings"
+	"unicode/utf16"
+
+	"github.com/taproot-sensor/taproot/board"
+)
+
+// The GUID partition table (UEFI 2.10, section 5.3).
+const (
+	sector        = 512
+	gptEntries    = 128
+	gptEntrySize  = 128
+	gptTable      = gptEntries * gptEntrySize / sector // sectors of the entry table
+	gptHeaderSize = 92
+)
+
+// diskImage returns a disk with the board's regions, each filled from content by
+// name. What is not named stays zero.
+func diskImage(b *board.Board, content map[string][]byte) ([]byte, error) {
+	last := b.Disk[len(b.Disk)-1]
+	sectors := uint64(last.Start+last.Size)/sector + gptTable + 1
+	img := make([]byte, sectors*sector)
+
+	firstUsable, lastUsable := uint64(2+gptTable), sectors-gptTable-2
+	entries := img[2*sector:][:gptTable*sector]
+	for i, r := range b.Disk {
+		e := entries[i*gptEntrySize:]
+		typ, err := parseGUID(r.Type)
+		if err != nil {
+			return nil, fmt.Errorf("region %q: %w", r.Name, err)
+		}
+		copy(e[0:], typ[:])
+		id := regionGUID(b.Name + "/" + r.Name)
+		copy(e[16:], id[:])
+		binary.LittleEndian.PutUint64(e[32:], uint64(r.Start/sector))
+		binary.LittleEndian.PutUint64(e[40:], uint64((r.Start+r.Size)/sector-1))
+		for j, c := range utf16.Encode([]rune(r.Name)) {
+			binary.LittleEndian.PutUint16(e[56+2*j:], c)
+		}
+		if n := len(content[r.Name]); int64(n) > r.Size {
+			return nil, fmt.Errorf("region %q: %d bytes, %d fit", r.Name, n, r.Size)
+		}
+		copy(img[r.Start:], content[r.Name])
+	}
+	copy(img[(sectors-1-gptTable)*sector:], entries)
+
+	header := func(self, other, table uint64) {
+		h := img[self*sector:]
+		le := binary.LittleEndian
+		copy(h, "EFI PART")
+		le.PutUint32(h[8:], 0x00010000)
+		le.PutUint32(h[12:], gptHeaderSize)
+		le.PutUint64(h[24:], self)
+		le.PutUint64(h[32:], other)
+		le.PutUint64(h[40:], firstUsable)
+		le.PutUint64(h[48:], lastUsable)
+		id := regionGUID(b.Name)
+		copy(h[56:], id[:])
+		le.PutUint64(h[72:], table)
+		le.PutUint32(h[80:], gptEntries)
+		le.PutUint32(h[84:], gptEntrySize)
+		le.PutUint32(h[88:], crc32.ChecksumIEEE(entries))
+		le.PutUint32(h[16:], crc32.ChecksumIEEE(h[:gptHeaderSize])) // its own field still zero
+	}
+	header(1, sectors-1, 2)
+	header(sectors-1, 1, sectors-1-gptTable)
+	protectiveMBR(img, sectors)
+	return img, nil
+}
+
+// protectiveMBR keeps old tools off the disk: one partition of type 0xee that
+// covers it.
+func protectiveMBR(img []byte, sectors uint64) {
+	p := img[446:]
+	copy(p, "\x00\x00\x02\x00\xee\xff\xff\xff")
+	binary.LittleEndian.PutUint32(p[8:], 1)
+	binary.LittleEndian.PutUint32(p[12:], uint32(min(sectors-1, 1<<32-1)))
+	img[510], img[511] = 0x55, 0xaa
+}
+
+// A guid is laid out as on disk: its first three fields little-endian.
+type guid [16]byte
+
+func parseGUID(s string) (guid, error) {
+	b, err := hex.DecodeString(strings.ReplaceAll(s, "-", ""))
+	if err != nil || len(b) != 16 {
+		return guid{}, fmt.Errorf("%q is not a GUID", s)
+	}
+	g := guid(b)
+	g[0], g[1], g[2], g[3] = b[3], b[2], b[1], b[0]
+	g[4], g[5], g[6], g[7] = b[5], b[4], b[7], b[6]
+	return g, nil
+}
+
+// regionGUID derives a GUID (RFC 9562, version 8) from a name, so that a region
+// is called the same in every image.
+func regionGUID(name string) guid {
+	sum := sha256.Sum256([]byte("taproot disk " + name))
+	g := guid(sum[:16])
+	g[7] = g[7]&0x0f | 0x80
+	g[8] = g[8]&0x3f | 0x80
+	return g
+}

@@ -1,0 +1,83 @@
+package image
+
+import (
+	"bytes"
+	"debug/pe"
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+// A section is one payload of a unified kernel image.
+type section struct {
+	name string // at most 8 bytes
+	data []byte
+}
+
+// Offsets in a PE file (Microsoft PE and COFF specification, sections 3.3, 3.4
+// and 4), from the signature where not said otherwise.
+const (
+	peSignatureAt    = 0x3c // from the start of the file
+	peSections       = 6
+	peOptionalSize   = 20
+	peOptional       = 24
+	peFileAlign      = peOptional + 36
+	peSizeOfImage    = peOptional + 56
+	peSizeOfHeaders  = peOptional + 60
+	peCheckSum       = peOptional + 64
+	peSectionHead    = 40
+	initializedRead  = pe.IMAGE_SCN_CNT_INITIALIZED_DATA | pe.IMAGE_SCN_MEM_READ
+	payloadAlignment = 4096
+)
+
+// appendSections returns an EFI stub with sections added to it: a unified
+// kernel image, as systemd-stub(7) reads it. The stub must have room for the
+// section headers, which systemd's has.
+func appendSections(stub []byte, sections []section) ([]byte, error) {
+	f, err := pe.NewFile(bytes.NewReader(stub))
+	if err != nil {
+		return nil, fmt.Errorf("reading EFI stub: %w", err)
+	}
+	if len(f.Sections) == 0 {
+		return nil, errors.New("reading EFI stub: no sections")
+	}
+	le := binary.LittleEndian
+	out := bytes.Clone(stub)
+	at := int(le.Uint32(out[peSignatureAt:]))
+	head := out[at:]
+	fileAlign := le.Uint32(head[peFileAlign:])
+	last := f.Sections[len(f.Sections)-1]
+	address := alignUp(last.VirtualAddress+last.VirtualSize, payloadAlignment)
+	table := at + peOptional + int(le.Uint16(head[peOptionalSize:])) + len(f.Sections)*peSectionHead
+	if end := table + len(sections)*peSectionHead; end > int(le.Uint32(head[peSizeOfHeaders:])) {
+		return nil, fmt.Errorf("EFI stub has no room for %d section headers", len(sections))
+	}
+	for i, s := range sections {
+		out = pad(out, int(fileAlign))
+		h := out[table+i*peSectionHead:][:peSectionHead]
+		copy(h[0:8], s.name)
+		le.PutUint32(h[8:], uint32(len(s.data)))
+		le.PutUint32(h[12:], address)
+		le.PutUint32(h[16:], alignUp(uint32(len(s.data)), fileAlign))
+		le.PutUint32(h[20:], uint32(len(out)))
+		le.PutUint32(h[36:], initializedRead)
+		address = alignUp(address+uint32(len(s.data)), payloadAlignment)
+		out = append(out, s.data...)
+	}
+	out = pad(out, int(fileAlign))
+	head = out[at:]
+	le.PutUint16(head[peSections:], uint16(len(f.Sections)+len(sections)))
+	le.PutUint32(head[peSizeOfImage:], address)
+	le.PutUint32(head[peCheckSum:], 0) // UEFI does not check it
+	return out, nil
+}
+
+func alignUp(n, align uint32) uint32 { return (n + align - 1) / align * align }
+
+// pad appends zeros until len(b) is a multiple of align.
+func pad(b []byte, align int) []byte {
+	if rest := len(b) % align; rest != 0 {
+		b = append(b, make([]byte, align-rest)...)
+	}
+	return b
+}
