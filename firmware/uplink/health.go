@@ -1,0 +1,54 @@
+package uplink
+
+import (
+	"time"
+
+	"github.com/taproot-sensor/taproot/wire/batch"
+	"github.com/taproot-sensor/taproot/wire/enrol"
+	"github.com/taproot-sensor/taproot/wire/record"
+)
+
+// stats are the uplink's own counters.
+type stats struct {
+	frames     uint64 // batches taken from the pipes
+	stored     uint64 // batches that the collector has stored
+	hellos     uint64
+	sessions   uint64
+	sent       uint64 // datagrams
+	sendErrors uint64 // datagrams that the kernel refused
+	lost       uint64 // chunks sent again
+	dropped    uint64 // datagrams that were not for us, forged or stale
+
+	status   enrol.Status // what the collector last said
+	welcomed bool
+}
+
+// health puts the counters of uplink and spool into the spool as a batch of
+// sensor records.
+func (u *uplink) health(now time.Time) {
+	b := record.NewBuilder(record.SensorDef)
+	add := func(stage, counter string, value uint64) {
+		b.Append(&record.Sensor{Time: record.NanosOf(now), Stage: stage, Counter: counter, Value: int64(value)})
+	}
+	s := &u.stats
+	add("uplink", "batches_in", s.frames)
+	add("uplink", "batches_stored", s.stored)
+	add("uplink", "hellos", s.hellos)
+	add("uplink", "sessions", s.sessions)
+	add("uplink", "datagrams_sent", s.sent)
+	add("uplink", "drop_send_error", s.sendErrors)
+	add("uplink", "chunks_sent_again", s.lost)
+	add("uplink", "drop_bad_datagram", s.dropped)
+	if u.send != nil {
+		add("uplink", "rtt_us", uint64(u.send.flight.srtt.Microseconds()))
+	}
+	add("spool", "batches", uint64(u.spool.Len()))
+	add("spool", "bytes", uint64(u.spool.Bytes()))
+	for class, name := range map[batch.Class]string{batch.Health: "health", batch.Records: "records", batch.Bulk: "bulk"} {
+		d := u.spool.Dropped(class)
+		add("spool", "drop_full_"+name+"_batches", d.Batches)
+		add("spool", "drop_full_"+name+"_records", d.Records)
+	}
+	raw := b.AppendBlock(nil)
+	u.spool.Put(batch.Frame{Class: batch.Health, Records: b.Rows(), Batch: batch.Append(nil, batch.None, len(raw), raw)})
+}

@@ -1,0 +1,113 @@
+package uplink
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	mrand "math/rand/v2"
+	"time"
+
+	"golang.org/x/crypto/nacl/box"
+
+	"github.com/taproot-sensor/taproot/wire/enrol"
+	"github.com/taproot-sensor/taproot/wire/seal"
+	"github.com/taproot-sensor/taproot/wire/site"
+)
+
+// Waits between one HELLO and the next that is not answered.
+const (
+	firstHello = 250 * time.Millisecond
+	slowHello  = 5 * time.Second
+	// refusedHello is how long a sensor that was revoked waits: it may have
+	// been a mistake.
+	refusedHello = time.Minute
+	// patience is how many HELLOs an address gets before the next is tried.
+	patience = 4
+)
+
+// joiner says HELLO until it is welcomed. Its keys are those of one boot.
+type joiner struct {
+	site    site.Site
+	keys    enrol.Keys
+	private *[32]byte // X25519 boot key
+	claims  enrol.Claims
+
+	attempt    uint64
+	nonce      enrol.Nonce // of the HELLO last sent
+	cookie     enrol.Cookie
+	unanswered int       // HELLOs since the last answer
+	next       time.Time // when the next HELLO is due, unless welcomed
+}
+
+func newJoiner(s site.Site, identity ed25519.PrivateKey, claims enrol.Claims) (*joiner, error) {
+	public, private, err := box.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("making boot key: %w", err)
+	}
+	siteKey := [32]byte(s.Box)
+	shared := new([32]byte)
+	box.Precompute(shared, &siteKey, private)
+	return &joiner{
+		site:    s,
+		private: private,
+		keys:    enrol.Keys{Identity: identity, BootKey: public, Shared: shared, Site: &siteKey},
+		claims:  claims,
+	}, nil
+}
+
+// hello returns the next HELLO to send.
+func (j *joiner) hello(now time.Time) ([]byte, error) {
+	j.attempt++
+	b, nonce, err := enrol.AppendHello(nil, j.keys, j.cookie, &enrol.Hello{
+		Identity: enrol.Identity(j.keys.Identity.Public().(ed25519.PublicKey)),
+		Attempt:  j.attempt,
+		Time:     now.UnixNano(),
+		Claims:   j.claims,
+	})
+	j.nonce = nonce
+	wait := min(firstHello<<min(j.unanswered, 8), slowHello)
+	j.next = now.Add(wait + mrand.N(wait/4)) // so that a fleet does not ask in step
+	j.unanswered++
+	return b, err
+}
+
+// answered takes a COOKIE: the next HELLO is due at once and carries it.
+func (j *joiner) answered(datagram []byte, now time.Time) error {
+	nonce, cookie, err := enrol.ParseCookie(datagram)
+	if err != nil {
+		return err
+	}
+	if nonce != j.nonce {
+		return errStale
+	}
+	j.cookie, j.next = cookie, now
+	return nil
+}
+
+var errStale = errors.New("answer to another HELLO")
+
+// welcome takes a WELCOME. The link is nil unless the sensor is approved; then
+// it seals between the boot key and the collector's epoch key.
+func (j *joiner) welcome(datagram []byte, now time.Time) (enrol.Welcome, *seal.Link, error) {
+	w, err := enrol.OpenWelcome(datagram, j.keys.Shared, j.site.Identity[:])
+	if err != nil {
+		return w, nil, err
+	}
+	if w.Hello != j.nonce {
+		return w, nil, errStale
+	}
+	j.nonce = enrol.Nonce{} // each HELLO is answered once
+	j.unanswered = 0
+	switch w.Status {
+	case enrol.Pending:
+		j.next = now.Add(max(time.Duration(w.Retry)*time.Second, firstHello))
+		return w, nil, nil
+	case enrol.Refused:
+		j.next = now.Add(refusedHello)
+		return w, nil, nil
+	}
+	shared := new([32]byte)
+	box.Precompute(shared, &w.Epoch.Key, j.private)
+	return w, seal.NewLink(shared, w.Salt, seal.Sensor), nil
+}
