@@ -1,0 +1,195 @@
+package capture
+
+import (
+	"fmt"
+	"os"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Ring is a Source on a TPACKET_V3 ring (Linux,
+// Documentation/networking/packet_mmap.rst). Frames are used where the kernel
+// wrote them; a block goes back to the kernel when all of its frames have been
+// taken and the next is asked for.
+type Ring struct {
+	file  *os.File
+	fd    int
+	wait  int // milliseconds
+	mem   []byte
+	size  int    // of a block
+	cur   int    // offset in mem of the block in use
+	at    uint32 // offset in the block of the next frame
+	left  uint32 // frames of the block not yet taken
+	owned bool   // the block is ours
+	stats Stats
+}
+
+// OpenRing opens the socket of a ring and maps it, for a process that may do
+// both.
+func OpenRing(ifname string, opts RingOptions) (Source, error) {
+	f, err := OpenSocket(ifname, opts)
+	if err != nil {
+		return nil, err
+	}
+	r, err := RingFrom(f, opts)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// RingFrom maps the ring of a socket that OpenSocket made with the same
+// options. The Ring owns f from then on.
+func RingFrom(f *os.File, opts RingOptions) (Source, error) {
+	opts = opts.withDefaults()
+	fd := int(f.Fd())
+	mem, err := unix.Mmap(fd, 0, opts.BlockSize*opts.Blocks, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return nil, fmt.Errorf("mapping the ring of port %q: %w", f.Name(), err)
+	}
+	return &Ring{file: f, fd: fd, wait: int(opts.Wait / time.Millisecond), mem: mem, size: opts.BlockSize}, nil
+}
+
+// header returns the header of the block in use. The kernel writes to it.
+func (r *Ring) header() *unix.TpacketHdrV1 {
+	desc := (*unix.TpacketBlockDesc)(unsafe.Pointer(&r.mem[r.cur]))
+	return (*unix.TpacketHdrV1)(unsafe.Pointer(&desc.Hdr))
+}
+
+// NextBatch implements Source.
+func (r *Ring) NextBatch(frames []Frame) (int, error) {
+	for r.left == 0 {
+		if ok, err := r.nextBlock(); !ok || err != nil {
+			return 0, err
+		}
+	}
+	block := r.mem[r.cur : r.cur+r.size]
+	n := 0
+	for n < len(frames) && r.left > 0 {
+		if !frameAt(block, r.at, &frames[n]) {
+			r.stats.Corrupt++
+			r.left = 0
+			break
+		}
+		n++
+		r.left--
+		r.at += (*unix.Tpacket3Hdr)(unsafe.Pointer(&block[r.at])).Next_offset
+	}
+	r.stats.Frames += uint64(n)
+	return n, nil
+}
+
+// Layout of a frame in a block: header, address, and somewhere after it the
+// bytes (linux/if_packet.h, TPACKET3_HDRLEN).
+const (
+	addressOffset = (unix.SizeofTpacket3Hdr + unix.TPACKET_ALIGNMENT - 1) &^ (unix.TPACKET_ALIGNMENT - 1)
+	frameHeader   = addressOffset + unix.SizeofSockaddrLinklayer
+)
+
+// frameAt sets *f to the frame whose header is at block[at:]. It reports false
+// if that would lead out of the block.
+func frameAt(block []byte, at uint32, f *Frame) bool {
+	if uint64(at)+frameHeader > uint64(len(block)) {
+		return false
+	}
+	h := (*unix.Tpacket3Hdr)(unsafe.Pointer(&block[at]))
+	start := uint64(at) + uint64(h.Mac)
+	end := start + uint64(h.Snaplen)
+	if end > uint64(len(block)) {
+		return false
+	}
+	addr := (*unix.RawSockaddrLinklayer)(unsafe.Pointer(&block[at+addressOffset]))
+	*f = Frame{
+		Data:     block[start:end:end],
+		Time:     int64(h.Sec)*1e9 + int64(h.Nsec),
+		WireLen:  h.Len,
+		LinkType: linkType(addr.Hatype),
+	}
+	if h.Status&unix.TP_STATUS_VLAN_VALID != 0 {
+		f.VLAN = uint16(h.Hv1.Vlan_tci)
+		f.VLANType = unix.ETH_P_8021Q
+		if h.Status&unix.TP_STATUS_VLAN_TPID_VALID != 0 && h.Hv1.Vlan_tpid != 0 {
+			f.VLANType = h.Hv1.Vlan_tpid
+		}
+		f.WireLen += 4
+	}
+	return true
+}
+
+// linkType returns the LINKTYPE_ number for what a port of hardware type
+// hatype gives a raw packet socket.
+func linkType(hatype uint16) uint32 {
+	switch hatype {
+	case unix.ARPHRD_ETHER, unix.ARPHRD_LOOPBACK:
+		return 1 // LINKTYPE_ETHERNET
+	case unix.ARPHRD_PPP:
+		return 9 // LINKTYPE_PPP
+	}
+	return 101 // LINKTYPE_RAW: tunnels without a header of their own
+}
+
+// nextBlock gives the block in use back and takes the next one, waiting for it
+// if need be. It reports false if none came in time.
+func (r *Ring) nextBlock() (bool, error) {
+	if r.owned {
+		atomic.StoreUint32(&r.header().Block_status, unix.TP_STATUS_KERNEL)
+		r.cur = (r.cur + r.size) % len(r.mem)
+		r.owned = false
+	}
+	if !r.ready() {
+		if err := r.poll(); err != nil {
+			return false, err
+		}
+		if !r.ready() {
+			return false, nil
+		}
+	}
+	h := r.header()
+	r.owned, r.left, r.at = true, h.Num_pkts, h.Offset_to_first_pkt
+	return true, nil
+}
+
+func (r *Ring) ready() bool {
+	return atomic.LoadUint32(&r.header().Block_status)&unix.TP_STATUS_USER != 0
+}
+
+// poll waits for a block. A port that went down wakes it with an error that
+// must be fetched; frames come again when the port is up.
+func (r *Ring) poll() error {
+	fds := []unix.PollFd{{Fd: int32(r.fd), Events: unix.POLLIN}}
+	if _, err := unix.Poll(fds, r.wait); err != nil {
+		if err == unix.EINTR {
+			return nil
+		}
+		return fmt.Errorf("waiting for frames of port %q: %w", r.Name(), err)
+	}
+	if fds[0].Revents&unix.POLLERR != 0 {
+		r.stats.LinkDown++
+		if _, err := unix.GetsockoptInt(r.fd, unix.SOL_SOCKET, unix.SO_ERROR); err != nil {
+			return fmt.Errorf("fetching the error of port %q: %w", r.Name(), err)
+		}
+	}
+	return nil
+}
+
+// Stats implements Source. The kernel's counters start again at each reading.
+func (r *Ring) Stats() Stats {
+	if s, err := unix.GetsockoptTpacketStatsV3(r.fd, unix.SOL_PACKET, unix.PACKET_STATISTICS); err == nil {
+		r.stats.Dropped += uint64(s.Drops)
+		r.stats.Freezes += uint64(s.Freeze_q_cnt)
+	}
+	return r.stats
+}
+
+// Name implements Source.
+func (r *Ring) Name() string { return r.file.Name() }
+
+// Close implements Source.
+func (r *Ring) Close() error {
+	unix.Munmap(r.mem)
+	return r.file.Close()
+}

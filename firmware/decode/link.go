@@ -1,0 +1,169 @@
+package decode
+
+import "encoding/binary"
+
+// Link types (https://www.tcpdump.org/linktypes.html).
+const (
+	linkNull     = 0
+	linkEthernet = 1
+	linkPPP      = 9
+	linkRawBSD   = 12
+	linkPPPHDLC  = 50
+	linkRaw      = 101
+	linkLoop     = 108
+	linkSLL      = 113
+	linkIPv4     = 228
+	linkIPv6     = 229
+	linkSLL2     = 276
+
+	sllHeader  = 16
+	sll2Header = 20
+)
+
+// EtherTypes (IANA).
+const (
+	etherIPv4   = 0x0800
+	etherARP    = 0x0806
+	etherVLAN   = 0x8100
+	etherIPv6   = 0x86dd
+	etherMPLS   = 0x8847
+	etherMPLSUp = 0x8848
+	etherQinQ   = 0x88a8
+	etherQinQ91 = 0x9100 // before 802.1ad settled
+	etherQinQ92 = 0x9200
+
+	// etherMin is the least EtherType; below it the field is a length.
+	etherMin = 0x0600
+)
+
+// Bounds on what may be stacked in front of IP.
+const (
+	maxTags   = 4
+	maxLabels = 16
+)
+
+func (f *frame) link(linkType uint32) Reason {
+	switch linkType {
+	case linkEthernet:
+		if len(f.data) < 14 {
+			return LinkTruncated
+		}
+		return f.ether(f.be16(12), 14)
+	case linkRaw, linkRawBSD, linkIPv4, linkIPv6:
+		return f.ip(0)
+	case linkSLL:
+		if len(f.data) < sllHeader {
+			return LinkTruncated
+		}
+		return f.ether(f.be16(14), sllHeader)
+	case linkSLL2:
+		if len(f.data) < sll2Header {
+			return LinkTruncated
+		}
+		return f.ether(f.be16(0), sll2Header)
+	case linkNull, linkLoop:
+		return f.null()
+	case linkPPP, linkPPPHDLC:
+		return f.ppp()
+	}
+	return LinkType
+}
+
+// ether goes on at a payload of EtherType typ, through VLAN tags.
+func (f *frame) ether(typ uint16, at int) Reason {
+	for tags := 0; ; tags++ {
+		switch typ {
+		case etherIPv4, etherIPv6:
+			return f.ip(at)
+		case etherARP:
+			f.Kind = ARP
+			f.Payload, f.PayloadEnd = uint32(at), uint32(len(f.data))
+			return OK
+		case etherMPLS, etherMPLSUp:
+			return f.mpls(at)
+		case etherVLAN, etherQinQ, etherQinQ91, etherQinQ92:
+			if tags == maxTags {
+				return VLANDepth
+			}
+			if len(f.data) < at+4 {
+				return LinkTruncated
+			}
+			if tags == 0 {
+				f.VLAN = f.be16(at) & 0xfff
+			}
+			typ = f.be16(at + 2)
+			at += 4
+		default:
+			if typ >= etherMin {
+				return EtherType
+			}
+			// SNAP with the OUI of EtherTypes (RFC 1042).
+			if len(f.data) < at+8 || f.be32(at) != 0xaaaa0300 || f.be16(at+4) != 0 || f.be16(at+6) < etherMin {
+				return LLC
+			}
+			typ = f.be16(at + 6)
+			at += 8
+		}
+	}
+}
+
+func (f *frame) mpls(at int) Reason {
+	for range maxLabels {
+		if len(f.data) < at+4 {
+			return LinkTruncated
+		}
+		bottom := f.data[at+2]&1 != 0
+		at += 4
+		if !bottom {
+			continue
+		}
+		// Nothing says what follows; routers look at the version too
+		// (RFC 4928, section 3).
+		if at < len(f.data) && (f.data[at]>>4 == 4 || f.data[at]>>4 == 6) {
+			return f.ip(at)
+		}
+		return MPLSPayload
+	}
+	return MPLSDepth
+}
+
+// null reads the address family that BSD loopback captures begin with, in the
+// byte order of the host that captured (Null) or of the network (Loop). IPv6
+// has another number on each system.
+func (f *frame) null() Reason {
+	if len(f.data) < 4 {
+		return LinkTruncated
+	}
+	family := binary.LittleEndian.Uint32(f.data)
+	if family > 0xffff {
+		family = f.be32(0)
+	}
+	switch family {
+	case 2, 10, 24, 28, 30:
+		return f.ip(4)
+	}
+	return EtherType
+}
+
+// ppp reads a PPP header (RFC 1661, section 2; RFC 1662, section 3.1), whose
+// address, control and first protocol byte may have been left out.
+func (f *frame) ppp() Reason {
+	at := 0
+	if len(f.data) >= 2 && f.data[0] == 0xff && f.data[1] == 0x03 {
+		at = 2
+	}
+	if len(f.data) < at+2 {
+		return LinkTruncated
+	}
+	proto, size := f.be16(at), 2
+	if f.data[at]&1 != 0 {
+		proto, size = uint16(f.data[at]), 1
+	}
+	switch proto {
+	case 0x0021, 0x0057:
+		return f.ip(at + size)
+	case 0x0281, 0x0283:
+		return f.mpls(at + size)
+	}
+	return EtherType
+}

@@ -1,0 +1,95 @@
+package flow
+
+// A Side is what one end of a flow sent.
+type Side struct {
+	Packets uint64
+	Bytes   uint64 // of frames, on the wire
+	Payload uint64 // above the transport header, on the wire
+	Flags   uint8  // of TCP, or-ed
+	TTL     uint8  // of the first packet
+	seen    uint8  // events of its TCP endpoint
+}
+
+// Events of a TCP endpoint.
+const (
+	sentSYN    = 1 << iota // without ACK
+	sentSYNACK             // SYN with ACK
+	sentFIN
+	sentRST
+)
+
+// A Record is a flow in the table. It holds no pointers, so the garbage
+// collector never looks at the slab of them.
+type Record struct {
+	Key     Key
+	Last    int64  // Unix ns of the last packet
+	First   int64  // Unix ns of the first
+	touched uint32 // table clock of the last packet, in seconds
+	App     uint32 // the caller's: which application state belongs to the flow
+
+	Sides [2]Side // by end of Key
+
+	ID       uint64
+	began    uint32 // table clock of the first packet
+	next     uint32 // neighbours in the wheel's bucket, or the next free record
+	prev     uint32
+	bucket   uint16
+	VLAN     uint16
+	SrcMAC   [6]byte // of the first frame
+	DstMAC   [6]byte
+	Client   uint8 // end that opened the flow
+	ICMP     uint8 // type of the first packet
+	Code     uint8 // and its code
+	closed   uint8 // Reason, once TCP has ended
+	oriented bool  // a SYN has said who the client is
+}
+
+// answered reports whether both ends of the flow have sent something.
+func (r *Record) answered() bool { return r.Sides[0].Packets > 0 && r.Sides[1].Packets > 0 }
+
+// State returns how far the connection got, in the words of Zeek's conn.log
+// (conn_state): S0 is an attempt without answer, S1 established, S2 and S3
+// closed by one end only, SF closed by both, REJ refused, RSTO and RSTR reset
+// by the client and by the server, RSTOS0 and RSTRH reset without a full
+// handshake, SH and SHR closed without one, OTH anything else.
+func (r *Record) State() string {
+	c, s := &r.Sides[r.Client], &r.Sides[1-r.Client]
+	switch r.Key.Proto() {
+	case protoTCP:
+	case protoUDP:
+		if s.Packets == 0 {
+			return "S0"
+		}
+		return "SF"
+	default:
+		return "OTH"
+	}
+	began, accepted := c.seen&sentSYN != 0, s.seen&sentSYNACK != 0
+	switch {
+	case s.seen&sentRST != 0 && began && !accepted,
+		c.seen&s.seen&sentRST != 0 && c.Payload+s.Payload == 0:
+		return "REJ"
+	case s.seen&sentRST != 0:
+		return either(began || c.seen&sentFIN != 0, "RSTR", "RSTRH")
+	case c.seen&sentRST != 0:
+		return either(accepted || s.seen&sentFIN != 0, "RSTO", "RSTOS0")
+	case c.seen&s.seen&sentFIN != 0:
+		return "SF"
+	case c.seen&sentFIN != 0:
+		return either(accepted, "S2", "SH")
+	case s.seen&sentFIN != 0:
+		return either(began, "S3", "SHR")
+	case began && accepted:
+		return "S1"
+	case began && s.Packets == 0:
+		return "S0"
+	}
+	return "OTH"
+}
+
+func either(first bool, a, b string) string {
+	if first {
+		return a
+	}
+	return b
+}

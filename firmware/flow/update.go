@@ -1,0 +1,68 @@
+package flow
+
+// count adds p to r.
+func (r *Record) count(p *Packet, clock uint32) {
+	s := &r.Sides[p.From]
+	if s.Packets == 0 {
+		s.TTL = p.TTL
+		if r.Sides[1-p.From].Packets == 0 {
+			r.First = p.Time
+		}
+	}
+	s.Packets++
+	s.Bytes += uint64(p.WireLen)
+	s.Payload += uint64(p.Payload)
+	s.Flags |= p.Flags
+	r.Last = max(r.Last, p.Time)
+	r.touched = clock
+}
+
+// handshake follows the SYN, FIN and RST of a TCP connection.
+func (t *Table) handshake(i uint32, p *Packet) {
+	r := &t.records[i]
+	s := &r.Sides[p.From]
+	switch p.Flags & (flagSYN | flagACK) {
+	case flagSYN:
+		s.seen |= sentSYN
+		r.orient(p.From)
+	case flagSYN | flagACK:
+		s.seen |= sentSYNACK
+		r.orient(1 - p.From)
+	}
+	closed := Reason(r.closed)
+	if p.Flags&flagFIN != 0 {
+		s.seen |= sentFIN
+		if r.Sides[0].seen&r.Sides[1].seen&sentFIN != 0 && closed == 0 {
+			closed = Fin
+		}
+	}
+	if p.Flags&flagRST != 0 {
+		s.seen |= sentRST
+		if closed == 0 {
+			closed = Rst
+		}
+	}
+	if Reason(r.closed) != closed {
+		r.closed = uint8(closed)
+		if r.next != 0 { // a flow that begins here is not in the wheel yet
+			t.unschedule(i)
+			t.schedule(i)
+		}
+	}
+}
+
+// orient makes end the client, unless a SYN has said so before.
+func (r *Record) orient(end uint8) {
+	if !r.oriented {
+		r.oriented, r.Client = true, end
+	}
+}
+
+// restart empties r after a report, so that the next one has what came since.
+func (r *Record) restart(clock uint32) {
+	for i := range r.Sides {
+		s := &r.Sides[i]
+		s.Packets, s.Bytes, s.Payload = 0, 0, 0
+	}
+	r.began = clock
+}
