@@ -1,0 +1,41 @@
+package boot
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/u-root/u-root/pkg/kmodule"
+	"golang.org/x/sys/unix"
+)
+
+// LoadModules loads the image's modules, in the order of their names, and gives
+// the memory that their files took back. A module that does not load is an
+// error of its own: the sensor runs on with what it has.
+func LoadModules() error {
+	dir := filepath.Join("/", modulesDir)
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("loading modules: %w", err)
+	}
+	var errs []error
+	for _, f := range files {
+		if err := loadModule(filepath.Join(dir, f.Name())); err != nil {
+			errs = append(errs, fmt.Errorf("loading module %q: %w", f.Name(), err))
+		}
+	}
+	return errors.Join(append(errs, os.RemoveAll(dir))...)
+}
+
+func loadModule(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := kmodule.FileInit(f, "", 0); err != nil && !errors.Is(err, unix.EEXIST) {
+		return err
+	}
+	return nil
+}
