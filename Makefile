@@ -1,0 +1,41 @@
+# make alone lists the targets.
+
+GO ?= go
+BIN := bin
+# Where Debian kernels and OVMF files are kept between builds.
+PCAP ?=
+ONCE ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help build run test check hwtest bench fuzz captures
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+build: ## bin/taproot and bin/taproot-query
+	@scripts/install-deps build
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/taproot ./cmd/taproot
+	$(GO) build -trimpath -o $(BIN)/taproot-query ./cmd/taproot-query
+
+run: build ## a sensor in QEMU, its collector, live; ONCE=1 ends by itself, PCAP=file plays yours
+	@scripts/install-deps run
+	@PCAP="$(PCAP)" ONCE="$(ONCE)" $(GO) run ./hwtest/firstlight
+
+test: build ## every test, the QEMU scenarios included
+	@scripts/install-deps test
+	TAPROOT_HWTEST=1 $(GO) test ./...
+
+check: build ## gofmt, vet, race tests, staticcheck
+	@scripts/install-deps test
+	@test -z "$$(gofmt -l .)" || { echo "gofmt -l:"; gofmt -l .; exit 1; }
+	$(GO) vet ./...
+	$(GO) test -race ./...
+	$(GO) tool -modfile=tools/go.mod staticcheck ./...
+
+hwtest: build ## the QEMU scenarios alone, with their measurements
+	@scripts/install-deps test
+	TAPROOT_HWTEST=1 $(GO) test -count=1 -v ./hwtest/...
+
+captures: ## record testdata/captures anew (root)
+	@scripts/install-deps captures
+	scripts/make-captures
