@@ -44,8 +44,8 @@ func (u *uplink) health(now time.Time) {
 	}
 	add("spool", "batches", uint64(u.spool.Len()))
 	add("spool", "bytes", uint64(u.spool.Bytes()))
-	for class, name := range map[batch.Class]string{batch.Health: "health", batch.Records: "records", batch.Bulk: "bulk"} {
-		d := u.spool.Dropped(class)
+	for class, name := range []string{batch.Health: "health", batch.Records: "records", batch.Bulk: "bulk"} {
+		d := u.spool.Dropped(batch.Class(class))
 		add("spool", "drop_full_"+name+"_batches", d.Batches)
 		add("spool", "drop_full_"+name+"_records", d.Records)
 	}

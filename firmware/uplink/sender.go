@@ -19,6 +19,7 @@ type sender struct {
 	link   *seal.Link
 	id     uint32
 	window int // bytes that the collector allows under way
+	acks   session.Window
 
 	flight flight
 	next   uint64    // batch to begin next

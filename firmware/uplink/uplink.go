@@ -338,13 +338,18 @@ func (u *uplink) welcome(d []byte, now time.Time) error {
 }
 
 func (u *uplink) ack(d []byte, now time.Time) error {
-	if _, err := u.send.link.Check(d); err != nil {
+	number, err := u.send.link.Check(d)
+	if err != nil {
 		return err
+	}
+	if !u.send.acks.Fresh(number) {
+		return errStale
 	}
 	plain, err := u.send.link.Open(nil, d)
 	if err != nil {
 		return err
 	}
+	u.send.acks.Mark(number)
 	a, err := session.ParseAck(plain)
 	if err != nil {
 		return err

@@ -27,6 +27,9 @@ func (w *Window) Fresh(number uint64) bool {
 	return w.seen[number/64%uint64(len(w.seen))]>>(number%64)&1 == 0
 }
 
+// Next returns one above the highest number that has come.
+func (w *Window) Next() uint64 { return w.next }
+
 // Mark notes that number has come. Only what was opened may be marked.
 func (w *Window) Mark(number uint64) {
 	if number >= w.next {

@@ -1,0 +1,247 @@
+// Package edge is where sensors reach the collector: it reads their datagrams,
+// joins them to sessions, puts batches together, has each one stored, and
+// acknowledges it when it is.
+//
+// Everything that arrives is hostile until its header tag is right: until
+// then nothing is allocated and nothing but a counter changes. A HELLO, which
+// has no tag, waits in a short queue; when that fills, a cookie is asked for
+// before any public-key work. docs/format/wire.md has the bytes.
+//
+// One goroutine reads, one answers HELLOs, one sends ACKs.
+package edge
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/taproot-sensor/taproot/collector/journal"
+	"github.com/taproot-sensor/taproot/internal/ranges"
+	"github.com/taproot-sensor/taproot/wire/enrol"
+	"github.com/taproot-sensor/taproot/wire/seal"
+	"github.com/taproot-sensor/taproot/wire/session"
+)
+
+const (
+	// socketBuffer holds what arrives while the reader is held up: 8 MiB is
+	// 80 ms at 1 Gbit/s. The kernel may grant less (net.core.rmem_max).
+	socketBuffer = 8 << 20
+	// sensorWindow is how many bytes a sensor may have under way.
+	sensorWindow = 1 << 20
+	// ackEvery is how long acknowledgements are gathered.
+	ackEvery = 2 * time.Millisecond
+	// idleSession is how long a silent session is kept. Sensors say something
+	// every 10 s.
+	idleSession = 10 * time.Minute
+)
+
+// Journal stores batches; *journal.Journal does.
+type Journal interface {
+	Append(e journal.Entry, done func(error))
+	Stored(sensor [32]byte, boot [16]byte) ranges.Set
+}
+
+// Config is what an edge needs.
+type Config struct {
+	Conn     *net.UDPConn
+	Box      *[32]byte // private half of the site's box key
+	BoxKey   *[32]byte // its public half
+	Identity ed25519.PrivateKey
+	Journal  Journal
+	// Decide records that a sensor said HELLO and says what is decided about it.
+	Decide func(id enrol.Identity, claims enrol.Claims, from netip.AddrPort) (enrol.Status, error)
+	Log    *slog.Logger
+}
+
+// Edge serves one UDP socket.
+type Edge struct {
+	cfg      Config
+	counters counters
+	hellos   chan hello
+	gate     gate
+	epochs   epochs
+
+	mu       sync.RWMutex
+	sessions map[uint32]*link
+	sensors  map[enrol.Identity][]*link
+	dirty    map[*link]bool // sessions that an ACK is due to
+	held     int            // bytes of incomplete batches, of all sessions
+}
+
+// New returns an edge that Run makes serve.
+func New(cfg Config) *Edge {
+	return &Edge{
+		cfg:      cfg,
+		hellos:   make(chan hello, 128),
+		gate:     newGate(),
+		epochs:   epochs{identity: cfg.Identity},
+		sessions: map[uint32]*link{},
+		sensors:  map[enrol.Identity][]*link{},
+		dirty:    map[*link]bool{},
+	}
+}
+
+// Run serves until ctx ends, then returns nil. ACKs for what was stored by
+// then go on until Close.
+func (e *Edge) Run(ctx context.Context) error {
+	if err := e.cfg.Conn.SetReadBuffer(socketBuffer); err != nil {
+		e.cfg.Log.Warn("socket buffer stays small", "error", err)
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	stop := context.AfterFunc(ctx, func() { e.cfg.Conn.SetReadDeadline(time.Now()) })
+	defer stop()
+	g.Go(func() error { return e.read(ctx) })
+	g.Go(func() error { return e.greet(ctx) })
+	g.Go(func() error { return e.acknowledge(ctx) })
+	return g.Wait()
+}
+
+// Flush sends every ACK that is due: to be called once more after Run, when
+// the journal has finished its last commit.
+func (e *Edge) Flush() { e.sendAcks(time.Now()) }
+
+func (e *Edge) read(ctx context.Context) error {
+	buf := make([]byte, session.MaxDatagram+1)
+	for {
+		n, from, err := e.cfg.Conn.ReadFromUDPAddrPort(buf)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, net.ErrClosed):
+			return fmt.Errorf("reading from sensors: %w", err)
+		case err != nil:
+			e.counters.add(readErrors)
+			continue
+		}
+		e.counters.add(datagrams)
+		e.receive(buf[:n], from)
+	}
+}
+
+// receive takes one datagram. It keeps nothing of d.
+func (e *Edge) receive(d []byte, from netip.AddrPort) {
+	t, id, err := session.ParseHead(d)
+	switch {
+	case len(d) > session.MaxDatagram:
+		e.counters.add(dropOversize)
+	case errors.Is(err, session.ErrVersion):
+		e.counters.add(dropVersion)
+	case err != nil:
+		e.counters.add(dropNotOurs)
+	case t == session.TypeHello:
+		e.queueHello(d, from)
+	case t == session.TypeData:
+		e.data(d, id, from)
+	default: // only a collector sends the others
+		e.counters.add(dropNotOurs)
+	}
+}
+
+// data takes a DATA datagram.
+func (e *Edge) data(d []byte, id uint32, from netip.AddrPort) {
+	e.mu.RLock()
+	l := e.sessions[id]
+	e.mu.RUnlock()
+	if l == nil {
+		e.counters.add(dropNoSession)
+		return
+	}
+	number, err := l.seal.Check(d)
+	switch {
+	case errors.Is(err, seal.ErrShort):
+		e.counters.add(dropShort)
+		return
+	case err != nil:
+		e.counters.add(dropTag)
+		return
+	case !l.fresh(number):
+		e.counters.add(dropReplay)
+		e.due(l) // the ACK may have been lost
+		return
+	}
+	plain, err := l.seal.Open(l.plain[:0], d)
+	if err != nil {
+		e.counters.add(dropForged)
+		return
+	}
+	l.plain = plain
+	chunk, err := session.ParseData(plain)
+	if err != nil {
+		e.counters.add(dropBadData)
+		return
+	}
+	if whole := e.take(l, number, &chunk, from); whole != nil {
+		e.store(l, chunk.Batch, whole)
+	}
+}
+
+// store has a whole batch stored, and acknowledges it when it is.
+func (e *Edge) store(l *link, number uint64, whole []byte) {
+	e.counters.add(batches)
+	entry := journal.Entry{Sensor: l.sensor, Boot: l.boot, Batch: number, Received: time.Now().UnixNano(), Body: whole}
+	e.cfg.Journal.Append(entry, func(err error) {
+		if err != nil {
+			e.counters.add(dropNotStored)
+			l.giveBack(number)
+			return // no ACK: the sensor sends it again
+		}
+		e.counters.add(stored)
+		l.store(number)
+		e.due(l)
+	})
+}
+
+// due notes that l is to be sent an ACK.
+func (e *Edge) due(l *link) {
+	e.mu.Lock()
+	e.dirty[l] = true
+	e.mu.Unlock()
+}
+
+// acknowledge sends ACKs in small gatherings, and drops idle sessions.
+func (e *Edge) acknowledge(ctx context.Context) error {
+	tick := time.NewTicker(ackEvery)
+	defer tick.Stop()
+	sweep := time.NewTicker(time.Minute)
+	defer sweep.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case now := <-tick.C:
+			e.sendAcks(now)
+		case now := <-sweep.C:
+			e.sweep(now)
+		}
+	}
+}
+
+func (e *Edge) sendAcks(now time.Time) {
+	e.mu.Lock()
+	dirty := e.dirty
+	if len(dirty) == 0 {
+		e.mu.Unlock()
+		return
+	}
+	e.dirty = make(map[*link]bool, len(dirty))
+	e.mu.Unlock()
+	current := e.epochs.current(now)
+	for l := range dirty {
+		d, to := l.ack(now, l.epoch != current.Key)
+		e.write(d, to)
+	}
+}
+
+func (e *Edge) write(d []byte, to netip.AddrPort) {
+	if _, err := e.cfg.Conn.WriteToUDPAddrPort(d, to); err != nil {
+		e.counters.add(writeErrors)
+	}
+}

@@ -1,0 +1,268 @@
+package edge
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"net/netip"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/nacl/box"
+
+	"github.com/taproot-sensor/taproot/wire/enrol"
+	"github.com/taproot-sensor/taproot/wire/seal"
+)
+
+const (
+	// pendingRetry is after how many seconds a sensor that waits for its
+	// approval asks again.
+	pendingRetry = 1
+	// linksPerSensor bounds the sessions of one identity. One is in use; a
+	// HELLO of an earlier boot that is replayed makes one that nobody can use.
+	linksPerSensor = 4
+	maxLinks       = 1 << 16
+	// epochLife is how long an epoch key is used: what is recorded on the wire
+	// and older than this cannot be opened any more, whatever is stolen.
+	epochLife = 7 * 24 * time.Hour
+	// cookieLife is for how long a cookie proves an address.
+	cookieLife = time.Minute
+)
+
+// hello is a HELLO that waits for its turn.
+type hello struct {
+	datagram []byte
+	from     netip.AddrPort
+}
+
+// queueHello queues a HELLO. Once the queue is half full, only those pass that
+// carry a cookie for the address they come from; the others are asked to.
+func (e *Edge) queueHello(d []byte, from netip.AddrPort) {
+	if len(e.hellos) >= cap(e.hellos)/2 {
+		h, err := enrol.ParseHello(d)
+		if err != nil {
+			e.counters.add(dropShort)
+			return
+		}
+		now := time.Now()
+		if !e.gate.valid(h.Cookie, from, now) {
+			e.counters.add(dropHelloCookie)
+			e.counters.add(cookies)
+			e.write(enrol.AppendCookie(nil, h.Nonce, e.gate.cookie(from, now)), from)
+			return
+		}
+	}
+	select {
+	case e.hellos <- hello{append([]byte(nil), d...), from}:
+	default:
+		e.counters.add(dropHelloQueue)
+	}
+}
+
+// greet answers HELLOs, one after the other.
+func (e *Edge) greet(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case h := <-e.hellos:
+			e.answer(h.datagram, h.from, time.Now())
+		}
+	}
+}
+
+// answer takes a HELLO and sends the WELCOME.
+func (e *Edge) answer(d []byte, from netip.AddrPort, now time.Time) {
+	sealed, err := enrol.ParseHello(d)
+	if err != nil {
+		e.counters.add(dropShort)
+		return
+	}
+	var shared [32]byte
+	box.Precompute(&shared, &sealed.BootKey, e.cfg.Box)
+	h, err := sealed.Open(&shared, e.cfg.BoxKey)
+	switch {
+	case errors.Is(err, enrol.ErrSealed):
+		e.counters.add(dropHelloSealed)
+		return
+	case err != nil:
+		e.counters.add(dropHelloSigned)
+		return
+	}
+	boot := enrol.BootOf(&sealed.BootKey)
+	if e.stale(h.Identity, boot, h.Attempt) {
+		e.counters.add(dropHelloReplay)
+		return
+	}
+	status, err := e.cfg.Decide(h.Identity, h.Claims, from)
+	if err != nil {
+		e.counters.add(dropHelloError)
+		e.cfg.Log.Error("registering sensor", "sensor", h.Identity.Code(), "error", err)
+		return
+	}
+	w := enrol.Welcome{Hello: sealed.Nonce, Status: status, Time: now.UnixNano(), Retry: pendingRetry}
+	var l *link
+	if status == enrol.Approved {
+		l = e.newLink(&w, &sealed, &h, boot, from, now)
+	}
+	e.counters.add(welcomes)
+	e.write(enrol.AppendWelcome(nil, &shared, &w), from)
+	if l != nil {
+		e.due(l) // tells what of this boot is stored already
+	}
+}
+
+// stale reports whether a session of this boot was made by this HELLO already,
+// or by a later one.
+func (e *Edge) stale(id enrol.Identity, boot enrol.Boot, attempt uint64) bool {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	for _, l := range e.sensors[id] {
+		if l.boot == boot && l.attempt >= attempt {
+			return true
+		}
+	}
+	return false
+}
+
+// newLink makes a session and fills in w.
+func (e *Edge) newLink(w *enrol.Welcome, sealed *enrol.SealedHello, h *enrol.Hello, boot enrol.Boot, from netip.AddrPort, now time.Time) *link {
+	epoch := e.epochs.current(now)
+	var shared [32]byte
+	box.Precompute(&shared, &sealed.BootKey, &epoch.private)
+	w.Epoch, w.Window = epoch.Epoch, sensorWindow
+	rand.Read(w.Salt[:])
+	l := &link{
+		sensor: h.Identity, boot: boot, epoch: epoch.Key, attempt: h.Attempt, addr: from, made: now.UnixNano(),
+		seal:    seal.NewLink(&shared, w.Salt, seal.Collector),
+		partial: map[uint64]*partial{}, storing: map[uint64]struct{}{},
+		stored: e.cfg.Journal.Stored(h.Identity, boot),
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for l.id == 0 || e.sessions[l.id] != nil {
+		var id [4]byte
+		rand.Read(id[:])
+		l.id = binary.BigEndian.Uint32(id[:])
+	}
+	w.Session = l.id
+	if len(e.sensors[h.Identity]) >= linksPerSensor {
+		e.removeLocked(idlest(e.sensors[h.Identity]))
+	}
+	if len(e.sessions) >= maxLinks {
+		for _, any := range e.sessions {
+			e.removeLocked(any)
+			break
+		}
+	}
+	e.sessions[l.id] = l
+	e.sensors[l.sensor] = append(e.sensors[l.sensor], l)
+	return l
+}
+
+// idlest returns the session in which DATA came least lately, or never.
+func idlest(links []*link) *link {
+	least := links[0]
+	for _, l := range links[1:] {
+		if l.active.Load() < least.active.Load() {
+			least = l
+		}
+	}
+	return least
+}
+
+// removeLocked ends a session. Chunks that come for it are dropped; the sensor
+// notices the silence and says HELLO again.
+func (e *Edge) removeLocked(l *link) {
+	delete(e.sessions, l.id)
+	delete(e.dirty, l)
+	e.held -= l.held
+	l.gone = true
+	kept := e.sensors[l.sensor][:0]
+	for _, other := range e.sensors[l.sensor] {
+		if other != l {
+			kept = append(kept, other)
+		}
+	}
+	if e.sensors[l.sensor] = kept; len(kept) == 0 {
+		delete(e.sensors, l.sensor)
+	}
+}
+
+// Revoke ends every session of a sensor.
+func (e *Edge) Revoke(id enrol.Identity) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for len(e.sensors[id]) > 0 {
+		e.removeLocked(e.sensors[id][0])
+	}
+}
+
+// sweep ends sessions that are idle.
+func (e *Edge) sweep(now time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, l := range e.sessions {
+		if now.Sub(time.Unix(0, max(l.active.Load(), l.made))) > idleSession {
+			e.removeLocked(l)
+		}
+	}
+}
+
+// gate makes and checks cookies, with no state per address.
+type gate struct{ secret [32]byte }
+
+func newGate() (g gate) {
+	rand.Read(g.secret[:])
+	return g
+}
+
+func (g *gate) cookie(from netip.AddrPort, now time.Time) enrol.Cookie {
+	mac := hmac.New(sha256.New, g.secret[:])
+	b, _ := from.MarshalBinary() // of a netip.AddrPort it never fails
+	mac.Write(binary.BigEndian.AppendUint64(b, uint64(now.Unix()/int64(cookieLife/time.Second))))
+	return enrol.Cookie(mac.Sum(nil)[:16])
+}
+
+func (g *gate) valid(c enrol.Cookie, from netip.AddrPort, now time.Time) bool {
+	for _, t := range []time.Time{now, now.Add(-cookieLife)} {
+		want := g.cookie(from, t)
+		if hmac.Equal(want[:], c[:]) {
+			return true
+		}
+	}
+	return false
+}
+
+// epochs holds the collector's epoch key: only in memory, and replaced in time.
+type epochs struct {
+	identity ed25519.PrivateKey
+
+	mu  sync.Mutex
+	now epoch
+}
+
+type epoch struct {
+	enrol.Epoch
+	private [32]byte
+}
+
+// current returns the epoch of now. Sessions of an earlier one are asked to
+// say HELLO again.
+func (e *epochs) current(now time.Time) epoch {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if now.UnixNano() >= e.now.Until {
+		public, private, err := box.GenerateKey(rand.Reader)
+		if err != nil { // crypto/rand.Reader does not fail
+			panic(err)
+		}
+		e.now = epoch{enrol.SignEpoch(e.identity, *public, now.Add(epochLife).UnixNano()), *private}
+		clear(private[:])
+	}
+	return e.now
+}

@@ -1,0 +1,173 @@
+package edge
+
+import (
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/taproot-sensor/taproot/internal/ranges"
+	"github.com/taproot-sensor/taproot/wire/batch"
+	"github.com/taproot-sensor/taproot/wire/enrol"
+	"github.com/taproot-sensor/taproot/wire/seal"
+	"github.com/taproot-sensor/taproot/wire/session"
+)
+
+const (
+	// maxHeld bounds the incomplete batches of one session, in bytes: what a
+	// sensor may have under way, and as much again for batches that wait for
+	// a chunk that was lost.
+	maxHeld = 2 * sensorWindow
+	// maxHeldAll bounds those of all sessions.
+	maxHeldAll = 256 << 20
+)
+
+// link is one session with one boot of a sensor.
+type link struct {
+	id      uint32
+	sensor  enrol.Identity
+	boot    enrol.Boot
+	epoch   [32]byte // public half of the epoch key that it is sealed to
+	attempt uint64   // of the HELLO that made it
+	made    int64    // Unix ns
+	seal    *seal.Link
+	plain   []byte       // buffer of the reading goroutine
+	active  atomic.Int64 // when DATA last came, Unix ns; 0 for never
+
+	held int  // bytes of partial; guarded by Edge.mu, as is gone
+	gone bool // the session was ended
+
+	mu      sync.Mutex     // never taken while Edge.mu is held
+	addr    netip.AddrPort // where the newest datagram came from
+	window  session.Window
+	partial map[uint64]*partial
+	storing map[uint64]struct{} // whole batches on their way to disk
+	stored  ranges.Set          // batches that are on disk, or that the sensor gave up
+	acks    uint64              // number of the next ACK
+}
+
+// partial is a batch of which some chunks have come.
+type partial struct {
+	bytes []byte
+	got   ranges.Set
+}
+
+func (l *link) fresh(number uint64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.window.Fresh(number)
+}
+
+// take puts an opened chunk in its place, and returns the batch if it is whole
+// now. A chunk that there is no room for is not marked as come: the sensor
+// will send it again.
+func (e *Edge) take(l *link, number uint64, d *session.Data, from netip.AddrPort) (whole []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	defer e.due(l)
+	l.active.Store(time.Now().UnixNano())
+	l.raiseFloor(e, d.Floor)
+	if _, ok := l.storing[d.Batch]; ok || l.stored.Contains(d.Batch) {
+		e.counters.add(duplicates)
+		l.mark(number, from)
+		return nil
+	}
+	p := l.partial[d.Batch]
+	if p == nil {
+		if !e.hold(l, int(d.Size)) {
+			e.counters.add(dropNoRoom)
+			return nil
+		}
+		p = &partial{bytes: make([]byte, d.Size)}
+		l.partial[d.Batch] = p
+	}
+	if int(d.Size) != len(p.bytes) {
+		e.counters.add(dropBadData)
+		return nil
+	}
+	l.mark(number, from)
+	copy(p.bytes[d.Offset:], d.Chunk)
+	p.got.AddRange(ranges.Range{First: uint64(d.Offset), Last: uint64(d.Offset) + uint64(len(d.Chunk)) - 1})
+	if p.got.Next() != uint64(len(p.bytes)) {
+		return nil
+	}
+	l.forget(e, d.Batch)
+	if _, _, _, err := batch.Parse(p.bytes); err != nil {
+		e.counters.add(dropBadBatch) // it will not get better: acknowledge, so that it is not sent again
+		l.stored.Add(d.Batch)
+		return nil
+	}
+	l.storing[d.Batch] = struct{}{}
+	return p.bytes
+}
+
+// hold reserves n bytes for an incomplete batch of l.
+func (e *Edge) hold(l *link, n int) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if l.gone || l.held+n > maxHeld || e.held+n > maxHeldAll {
+		return false
+	}
+	l.held += n
+	e.held += n
+	return true
+}
+
+// forget drops the incomplete batch n and gives its room back.
+func (l *link) forget(e *Edge, n uint64) {
+	size := len(l.partial[n].bytes)
+	delete(l.partial, n)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !l.gone {
+		l.held -= size
+		e.held -= size
+	}
+}
+
+// mark notes that packet number has come, from where the sensor now is.
+func (l *link) mark(number uint64, from netip.AddrPort) {
+	if l.window.Next() <= number {
+		l.addr = from
+	}
+	l.window.Mark(number)
+}
+
+// raiseFloor notes that the sensor holds no batch below floor any more: those
+// that are not stored never will be.
+func (l *link) raiseFloor(e *Edge, floor uint64) {
+	if floor == 0 || l.stored.Next() >= floor {
+		return
+	}
+	for n := range l.partial {
+		if n < floor {
+			l.forget(e, n)
+		}
+	}
+	l.stored.AddRange(ranges.Range{First: 0, Last: floor - 1})
+}
+
+// store notes that batch number is on disk.
+func (l *link) store(number uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.storing, number)
+	l.stored.Add(number)
+}
+
+// giveBack notes that batch number could not be stored.
+func (l *link) giveBack(number uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.storing, number)
+}
+
+// ack returns the ACK that is due and where to send it.
+func (l *link) ack(now time.Time, rejoin bool) ([]byte, netip.AddrPort) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a := session.Ack{Rejoin: rejoin, Time: now.UnixNano(), Window: sensorWindow, Packets: l.window.Received(), Stored: l.stored}
+	d := l.seal.Seal(nil, session.Head(session.TypeAck, l.id), l.acks, a.Append(nil))
+	l.acks++
+	return d, l.addr
+}
