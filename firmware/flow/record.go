@@ -25,7 +25,7 @@ type Record struct {
 	Last    int64  // Unix ns of the last packet
 	First   int64  // Unix ns of the first
 	touched uint32 // table clock of the last packet, in seconds
-	App     uint32 // the caller's: which application state belongs to the flow
+	Stream  uint32 // the caller's: which reassembly state belongs to the flow
 
 	Sides [2]Side // by end of Key
 
@@ -35,13 +35,15 @@ type Record struct {
 	prev     uint32
 	bucket   uint16
 	VLAN     uint16
-	SrcMAC   [6]byte // of the first frame
-	DstMAC   [6]byte
-	Client   uint8 // end that opened the flow
-	ICMP     uint8 // type of the first packet
-	Code     uint8 // and its code
-	closed   uint8 // Reason, once TCP has ended
-	oriented bool  // a SYN has said who the client is
+	SrcMAC   [6]byte // the caller's: of the first frame's source
+	DstMAC   [6]byte // and destination
+	Client   uint8   // end that opened the flow
+	App      uint8   // the caller's: the application protocol
+	Parser   uint8   // the caller's: who wants its payload
+	ICMP     uint8   // type of the first packet
+	Code     uint8   // and its code
+	closed   uint8   // Reason, once TCP has ended
+	oriented bool    // a SYN has said who the client is
 }
 
 // answered reports whether both ends of the flow have sent something.
@@ -92,4 +94,16 @@ func either(first bool, a, b string) string {
 		return a
 	}
 	return b
+}
+
+// Port returns the port of an end. For ICMP the client's is the type and the
+// server's the code of the first packet.
+func (r *Record) Port(end uint8) uint16 {
+	if proto := r.Key.Proto(); proto != protoICMP && proto != protoICMPv6 {
+		return r.Key.Port(end)
+	}
+	if end == r.Client {
+		return uint16(r.ICMP)
+	}
+	return uint16(r.Code)
 }

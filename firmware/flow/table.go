@@ -265,7 +265,8 @@ func (t *Table) free(i uint32) {
 func (t *Table) Flush() {
 	for b := range t.wheel {
 		for t.wheel[b] != 0 {
-			t.end(t.wheel[b]-1, End)
+			i := t.wheel[b] - 1
+			t.end(i, t.records[i].ended(End))
 		}
 	}
 }

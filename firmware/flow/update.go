@@ -66,3 +66,12 @@ func (r *Record) restart(clock uint32) {
 	}
 	r.began = clock
 }
+
+// ended returns why r ended: a connection that was closed had ended before
+// the table was full or the sensor stopped.
+func (r *Record) ended(why Reason) Reason {
+	if r.closed != 0 {
+		return Reason(r.closed)
+	}
+	return why
+}

@@ -140,7 +140,7 @@ func (t *Table) evict() {
 			t.schedule(i)
 			continue
 		}
-		t.report(i, Evicted)
+		t.report(i, t.records[i].ended(Evicted))
 		t.free(i)
 		return
 	}

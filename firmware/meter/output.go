@@ -1,0 +1,143 @@
+package meter
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/taproot-sensor/taproot/wire/batch"
+	"github.com/taproot-sensor/taproot/wire/record"
+)
+
+// batchRaw is how many bytes of blocks make a batch: beyond it zstd gains
+// little, and a batch that is lost or late matters more.
+const batchRaw = 64 << 10
+
+// An output packs records into batches and writes them.
+type output struct {
+	w       io.Writer
+	maxAge  time.Duration
+	enc     *zstd.Encoder
+	records packer
+	health  packer
+	raw     []byte // scratch
+	body    []byte
+	err     error // of the first Write that failed; all after it is lost
+
+	count outputCounts
+}
+
+type outputCounts struct {
+	batches, rawBytes, batchBytes uint64
+	records                       map[string]uint64 // by kind
+}
+
+// A packer gathers the records of one batch.
+type packer struct {
+	class    batch.Class
+	builders []*builder
+	size     int       // about the bytes of all blocks
+	rows     int       // of all builders
+	since    time.Time // when the output last saw it empty
+}
+
+type builder struct {
+	*record.Builder
+	kind string
+	size int
+}
+
+func newOutput(w io.Writer, maxAge time.Duration) *output {
+	// The window is as large as a batch, so the encoder needs little memory.
+	enc, err := zstd.NewWriter(nil,
+		zstd.WithEncoderLevel(zstd.SpeedFastest),
+		zstd.WithEncoderConcurrency(1),
+		zstd.WithWindowSize(2*batchRaw),
+		zstd.WithLowerEncoderMem(true),
+		zstd.WithEncoderCRC(false)) // the seal is a better checksum
+	if err != nil {
+		panic(err) // the options are constants
+	}
+	return &output{
+		w:       w,
+		maxAge:  maxAge,
+		enc:     enc,
+		records: packer{class: batch.Records},
+		health:  packer{class: batch.Health},
+		count:   outputCounts{records: make(map[string]uint64)},
+	}
+}
+
+// add packs the record that rec points to, of kind def.
+func (o *output) add(def *record.Def, rec any) {
+	p := &o.records
+	if def == record.SensorDef {
+		p = &o.health
+	}
+	b := p.builder(def)
+	b.Append(rec)
+	o.count.records[b.kind]++
+	size := b.Size()
+	p.size += size - b.size
+	b.size = size
+	p.rows++
+	if p.size >= batchRaw {
+		o.write(p)
+	}
+}
+
+// builder returns the builder of kind def. There are few kinds.
+func (p *packer) builder(def *record.Def) *builder {
+	for _, b := range p.builders {
+		if b.kind == def.Kind {
+			return b
+		}
+	}
+	b := &builder{Builder: record.NewBuilder(def), kind: def.Kind}
+	p.builders = append(p.builders, b)
+	return b
+}
+
+// advance writes the batches whose first record has waited for long enough.
+func (o *output) advance(now time.Time) {
+	for _, p := range []*packer{&o.health, &o.records} {
+		switch {
+		case p.rows == 0:
+			p.since = now
+		case now.Sub(p.since) >= o.maxAge:
+			o.write(p)
+		}
+	}
+}
+
+// flush writes what is left and returns the error of the first write that
+// failed.
+func (o *output) flush() error {
+	o.write(&o.records)
+	o.write(&o.health)
+	return o.err
+}
+
+// write sends the records of p as one batch.
+func (o *output) write(p *packer) {
+	if p.rows == 0 || o.err != nil {
+		return
+	}
+	o.raw = o.raw[:0]
+	for _, b := range p.builders {
+		o.raw = b.AppendBlock(o.raw)
+		b.Reset()
+		b.size = 0
+	}
+	o.body = o.enc.EncodeAll(o.raw, o.body[:0])
+	bytes := batch.Append(nil, batch.Zstd, len(o.raw), o.body)
+	if err := batch.WriteFrame(o.w, batch.Frame{Class: p.class, Records: p.rows, Batch: bytes}); err != nil {
+		o.err = fmt.Errorf("writing batch: %w", err)
+	}
+	o.count.batches++
+	o.count.rawBytes += uint64(len(o.raw))
+	o.count.batchBytes += uint64(len(bytes))
+	p.size, p.rows = 0, 0
+}

@@ -1,0 +1,66 @@
+package meter
+
+import (
+	"runtime/metrics"
+	"time"
+
+	"github.com/taproot-sensor/taproot/firmware/decode"
+	"github.com/taproot-sensor/taproot/firmware/flow"
+	"github.com/taproot-sensor/taproot/wire/record"
+)
+
+// sensor reports every counter of the stages that run here. Every frame is in
+// one of flow packets, decode arp and the decode drops.
+func (m *meter) sensor(now time.Time) {
+	emit := func(stage, counter string, value uint64) {
+		rec := record.Sensor{Time: record.NanosOf(now), Stage: stage, Counter: counter, Value: int64(value)}
+		m.out.add(record.SensorDef, &rec)
+	}
+	src := m.cfg.Source.Stats()
+	emit("capture", "frames", src.Frames)
+	emit("capture", "bytes", m.count.bytes)
+	emit("capture", "drop_ring_full", src.Dropped)
+	emit("capture", "ring_freezes", src.Freezes)
+	emit("capture", "drop_corrupt", src.Corrupt)
+	emit("capture", "link_down", src.LinkDown)
+
+	emit("decode", "arp", m.count.arp)
+	for r := decode.OK + 1; r < decode.NumReasons; r++ {
+		if n := m.count.reasons[r]; n > 0 {
+			emit("decode", prefix(r.Drops())+r.String(), n)
+		}
+	}
+
+	table := m.table.Stats()
+	emit("flow", "packets", m.count.packets)
+	emit("flow", "active", table.Active)
+	emit("flow", "created", table.Created)
+	for r := flow.Idle; r <= flow.End; r++ {
+		emit("flow", "ended_"+r.String(), table.Ended[r])
+	}
+
+	for kind, n := range m.out.count.records {
+		emit("meter", "records_"+kind, n)
+	}
+	emit("meter", "batches", m.out.count.batches)
+	emit("meter", "raw_bytes", m.out.count.rawBytes)
+	emit("meter", "batch_bytes", m.out.count.batchBytes)
+	emit("meter", "memory_bytes", memory())
+}
+
+func prefix(drops bool) string {
+	if drops {
+		return "drop_"
+	}
+	return "odd_"
+}
+
+// memory returns the bytes that the Go runtime holds.
+func memory() uint64 {
+	s := []metrics.Sample{
+		{Name: "/memory/classes/total:bytes"},
+		{Name: "/memory/classes/heap/released:bytes"},
+	}
+	metrics.Read(s)
+	return s[0].Value.Uint64() - s[1].Value.Uint64()
+}
