@@ -16,6 +16,7 @@ type DNS struct {
 	DstPort   uint16        `col:"dst_port" ecs:"destination.port" doc:"port of the server"`
 	Proto     uint8         `col:"proto" ecs:"network.iana_number" doc:"IP protocol number: 17 UDP, 6 TCP"`
 	ID        uint16        `col:"id" ecs:"dns.id" doc:"transaction id"`
+	OpCode    string        `col:"opcode" ecs:"dns.op_code" doc:"operation (IANA) where it is not QUERY: NOTIFY, UPDATE, …"`
 	Name      string        `col:"name" ecs:"dns.question.name" doc:"name asked for, lower case, without the last dot"`
 	QType     string        `col:"qtype" ecs:"dns.question.type" doc:"type asked for (IANA): A, AAAA, MX, … or TYPEn"`
 	QClass    string        `col:"qclass" ecs:"dns.question.class" doc:"class asked for where it is not IN"`

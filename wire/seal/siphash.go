@@ -14,7 +14,7 @@ func newSipKey(key []byte) sipKey {
 	return sipKey{binary.LittleEndian.Uint64(key), binary.LittleEndian.Uint64(key[8:])}
 }
 
-// sum returns the tag of a and b, 16 bytes each: 23 ns on the test machine.
+// sum returns the tag of a and b, 16 bytes each.
 func (k sipKey) sum(a, b []byte) [8]byte {
 	v0, v1 := k.k0^0x736f6d6570736575, k.k1^0x646f72616e646f6d
 	v2, v3 := k.k0^0x6c7967656e657261, k.k1^0x7465646279746573
