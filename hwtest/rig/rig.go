@@ -1,0 +1,251 @@
+// Package rig boots the image we ship on a machine that can be watched from all
+// sides: its serial line is read, frames are injected into its tap port and
+// counted when they come out of it, and its power is under control.
+//
+// A Machine is a QEMU process made from a board's own data, always under TCG:
+// slower than KVM, and the same everywhere. One machine runs at a time on a
+// host, because two that boot at once starve each other's clocks; Start waits
+// for its turn. Nothing polls: console, QMP and exit are read as they happen.
+//
+// The package also has a Collector, the real program as a child process, which
+// a machine's uplink reaches at UplinkHost. It is for hwtest and its programs.
+package rig
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/taproot-sensor/taproot/board"
+	"github.com/taproot-sensor/taproot/image"
+)
+
+// UplinkHost is where the guest finds the host's loopback on its uplink, by
+// QEMU's user network.
+const UplinkHost = "10.0.2.2"
+
+// Config says which machine to start.
+type Config struct {
+	Board *board.Board
+	Image string // directory of a built image
+	Dir   string // where the machine's disk and firmware variables lie
+
+	Direct bool // hand kernel and initramfs to the machine though it has UEFI
+	NoTap  bool // leave the tap port out
+
+	Console io.Writer // gets all that the console says, as it is said; may be nil
+}
+
+// A Machine is a board under power.
+type Machine struct {
+	Console *Console
+	Tap     *Tap      // nil with Config.NoTap
+	Disk    string    // path of its disk image; "" for a board without one
+	On      time.Time // when power came on
+
+	qmp    *qmp
+	exited chan struct{} // closed once QEMU has ended
+	err    error         // how it ended; valid iff exited is closed
+	close  []func()
+}
+
+// Missing returns what the host lacks to start the board, or nil.
+func Missing(b *board.Board) error {
+	if _, err := exec.LookPath(b.QEMU.Binary); err != nil {
+		return fmt.Errorf("%s is not installed; scripts/install-deps test installs it", b.QEMU.Binary)
+	}
+	if b.Boot == board.UEFI {
+		if _, err := firmware(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Start takes the host's turn and switches the machine on. The machine runs
+// until Close, or until it switches itself off.
+func Start(ctx context.Context, cfg Config) (m *Machine, err error) {
+	m = &Machine{exited: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			m.release()
+			err = fmt.Errorf("starting board %q: %w", cfg.Board.Name, err)
+		}
+	}()
+	unlock, err := lockHost(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m.close = append(m.close, unlock)
+	// Socket addresses are short (unix(7): 108 bytes), so not in cfg.Dir.
+	sockets, err := os.MkdirTemp("", "rig-")
+	if err != nil {
+		return nil, err
+	}
+	m.close = append(m.close, func() { os.RemoveAll(sockets) })
+	args, err := m.arguments(cfg, sockets)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.launch(ctx, cfg, args, sockets); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// launch starts QEMU with its processor stopped, connects everything, and lets
+// it run.
+func (m *Machine) launch(ctx context.Context, cfg Config, args []string, sockets string) error {
+	control, err := listenQMP(filepath.Join(sockets, "qmp"))
+	if err != nil {
+		return err
+	}
+	defer control.Close()
+	cmd := exec.Command(cfg.Board.QEMU.Binary, args...)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	serial, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	m.Console = newConsole(cfg.Console)
+	go func() {
+		m.Console.read(serial)
+		if err := cmd.Wait(); err != nil {
+			m.err = fmt.Errorf("%s: %w: %s", cfg.Board.QEMU.Binary, err, strings.TrimSpace(stderr.String()))
+		}
+		m.Console.end(m.err)
+		close(m.exited)
+	}()
+	m.close = append(m.close, func() { cmd.Process.Kill(); <-m.exited })
+	if m.qmp, err = control.accept(ctx, m.exited); err != nil {
+		return errors.Join(err, m.ended())
+	}
+	m.close = append(m.close, func() { m.qmp.Close() })
+	if !cfg.NoTap {
+		if m.Tap, err = dialTap(sockets); err != nil {
+			return err
+		}
+		m.close = append(m.close, func() { m.Tap.close() })
+	}
+	m.On = time.Now()
+	return m.qmp.do("cont")
+}
+
+// ended returns how QEMU ended, or nil while it runs.
+func (m *Machine) ended() error {
+	select {
+	case <-m.exited:
+		return m.err
+	default:
+		return nil
+	}
+}
+
+// PressPower presses the power button and waits until the machine is off.
+func (m *Machine) PressPower(ctx context.Context) error {
+	if err := m.qmp.do("system_powerdown"); err != nil {
+		return fmt.Errorf("pressing power: %w", err)
+	}
+	select {
+	case <-m.exited:
+		return m.err
+	case <-ctx.Done():
+		return fmt.Errorf("machine is still on after its power button was pressed: %w%s", ctx.Err(), m.Console.tail())
+	}
+}
+
+// Close cuts the power, if it is still on, and gives the turn back.
+func (m *Machine) Close() { m.release() }
+
+func (m *Machine) release() {
+	for i := len(m.close) - 1; i >= 0; i-- {
+		m.close[i]()
+	}
+	m.close = nil
+}
+
+// arguments returns QEMU's command line and makes the files it names.
+func (m *Machine) arguments(cfg Config, sockets string) ([]string, error) {
+	q := cfg.Board.QEMU
+	args := append([]string{"-S", "-display", "none", "-m", fmt.Sprint(q.Memory),
+		"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
+		"-chardev", "socket,id=qmp,path=" + filepath.Join(sockets, "qmp"), "-mon", "chardev=qmp,mode=control"},
+		q.Args...)
+	for i, p := range cfg.Board.Ports {
+		netdev := "user,id=" + p.Name
+		if p.Role == board.Tap {
+			if cfg.NoTap {
+				continue
+			}
+			netdev = tapNetdev(p.Name, sockets)
+		}
+		args = append(args, "-netdev", netdev, "-device", fmt.Sprintf("%s,netdev=%s,mac=52:54:00:74:61:%02x", q.NICs[i], p.Name, i))
+	}
+	if len(cfg.Board.Disk) > 0 {
+		m.Disk = filepath.Join(cfg.Dir, "disk.img")
+		if err := copyFile(m.Disk, filepath.Join(cfg.Image, image.FileDisk)); err != nil {
+			return nil, err
+		}
+		args = append(args, "-drive", "if=none,id=disk,format=raw,file="+m.Disk, "-device", q.Disk+",drive=disk,bootindex=0")
+	}
+	if cfg.Board.Boot == board.UEFI && !cfg.Direct {
+		f, err := firmware(cfg.Board)
+		if err != nil {
+			return nil, err
+		}
+		vars := filepath.Join(cfg.Dir, "vars.fd")
+		if err := copyFile(vars, f.Vars); err != nil {
+			return nil, err
+		}
+		return append(args, "-drive", "if=pflash,unit=0,format=raw,readonly=on,file="+f.Code,
+			"-drive", "if=pflash,unit=1,format=raw,file="+vars), nil
+	}
+	var manifest image.Manifest
+	b, err := os.ReadFile(filepath.Join(cfg.Image, image.FileManifest))
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(b, &manifest); err != nil {
+		return nil, err
+	}
+	return append(args, "-kernel", filepath.Join(cfg.Image, q.Kernel),
+		"-initrd", filepath.Join(cfg.Image, image.FileInitramfs), "-append", manifest.CommandLine), nil
+}
+
+// firmware returns the first UEFI of the board's list that is installed.
+func firmware(b *board.Board) (board.Firmware, error) {
+	for _, f := range b.QEMU.Firmware {
+		if _, err := os.Stat(f.Code); err == nil {
+			return f, nil
+		}
+	}
+	return board.Firmware{}, fmt.Errorf("no UEFI for board %q; scripts/install-deps run installs it", b.Name)
+}
+
+func copyFile(dst, src string) error {
+	in, err := os.Open(src)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.Create(dst)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(out, in); err != nil {
+		out.Close()
+		return err
+	}
+	return out.Close()
+}
