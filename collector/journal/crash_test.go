@@ -56,7 +56,7 @@ func childMain(dir string) {
 
 // Whatever moment the process dies at, what it acknowledged is there, once.
 func TestKillLosesNothingAcknowledged(t *testing.T) {
-	rounds := 25
+	rounds := 20
 	if testing.Short() {
 		rounds = 5
 	}
@@ -182,7 +182,7 @@ func TestJournalTornTail(t *testing.T) {
 // A flipped bit is never silent and never yields an entry that was not stored.
 func TestJournalBitFlips(t *testing.T) {
 	dir := smallJournal(t)
-	flips := 10_000
+	flips := 3000
 	if testing.Short() {
 		flips = 500
 	}

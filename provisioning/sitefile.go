@@ -1,0 +1,196 @@
+package provisioning
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+
+	"github.com/taproot-sensor/taproot/internal/durable"
+	"github.com/taproot-sensor/taproot/wire/site"
+)
+
+// setting is one key of the site file.
+type setting struct {
+	key  string
+	doc  string
+	hint string // what to do when it is missing
+	set  func(*site.Site, any) error
+	get  func(*site.Site) any
+}
+
+// settings lists the keys of a site file in the order they are written.
+var settings = []setting{
+	{
+		key:  "name",
+		doc:  "The site's name, for people: 1 to 64 bytes.",
+		hint: `add one, such as name = "home"`,
+		set: func(s *site.Site, v any) (err error) {
+			s.Name, err = text(v)
+			if err == nil && (s.Name == "" || len(s.Name) > 64) {
+				err = fmt.Errorf("%d bytes, want 1 to 64", len(s.Name))
+			}
+			return err
+		},
+		get: func(s *site.Site) any { return s.Name },
+	},
+	{
+		key:  "collectors",
+		doc:  "Where sensors reach the collector: \"host:port\", up to 8, the first that answers is used.",
+		hint: `add where sensors reach the collector, such as collectors = ["192.0.2.1:4739"]`,
+		set:  setCollectors,
+		get:  func(s *site.Site) any { return s.Collectors },
+	},
+	keySetting("box", "X25519 public key that a sensor's first words are sealed to.", func(s *site.Site) *site.Key { return &s.Box }),
+	keySetting("identity", "Ed25519 public key that signs for the collector.", func(s *site.Site) *site.Key { return &s.Identity }),
+	keySetting("next", "SHA-256 of the box key that will follow: with it the key can be changed without new images.", func(s *site.Site) *site.Key { return &s.Next }),
+}
+
+func keySetting(key, doc string, of func(*site.Site) *site.Key) setting {
+	return setting{
+		key:  key,
+		doc:  doc,
+		hint: `"taproot keys" on the collector prints it`,
+		set: func(s *site.Site, v any) error {
+			digits, err := text(v)
+			switch {
+			case err != nil:
+				return err
+			case strings.HasPrefix(digits, secretPrefix):
+				return errors.New("this is a private key; take it out, and put the public half here, which \"taproot keys\" prints")
+			case len(digits) == 128:
+				return errors.New("128 hex digits are a private key; put the public half here, which \"taproot keys\" prints")
+			}
+			k := of(s)
+			if err := k.UnmarshalText([]byte(digits)); err != nil {
+				return fmt.Errorf("%w; \"taproot keys\" on the collector prints it", err)
+			}
+			if *k == (site.Key{}) {
+				return errors.New("is all zero; \"taproot keys\" on the collector prints the real one")
+			}
+			return nil
+		},
+		get: func(s *site.Site) any { return of(s).String() },
+	}
+}
+
+func text(v any) (string, error) {
+	s, ok := v.(string)
+	if !ok {
+		return "", errors.New("want a text in quotes")
+	}
+	return s, nil
+}
+
+func setCollectors(s *site.Site, v any) error {
+	list, ok := v.([]any)
+	if !ok {
+		return errors.New(`want a list, such as ["192.0.2.1:4739"]`)
+	}
+	if len(list) == 0 || len(list) > 8 {
+		return fmt.Errorf("%d addresses, want 1 to 8", len(list))
+	}
+	for _, v := range list {
+		addr, err := text(v)
+		if err != nil {
+			return err
+		}
+		if err := site.CheckAddress(addr); err != nil {
+			return err
+		}
+		s.Collectors = append(s.Collectors, addr)
+	}
+	return nil
+}
+
+// LoadSite reads a site file. It is strict: a key that is missing, unknown or
+// unusable is an error that names file, line and key, and says what to do.
+func LoadSite(path string) (site.Site, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return site.Site{}, fmt.Errorf("reading site file: %w", err)
+	}
+	s, err := parseSite(data)
+	if err != nil {
+		return site.Site{}, fmt.Errorf("reading site file %s: %w", path, err)
+	}
+	return s, nil
+}
+
+func parseSite(data []byte) (s site.Site, err error) {
+	var values map[string]any
+	if err := toml.Unmarshal(data, &values); err != nil {
+		var bad toml.ParseError
+		if errors.As(err, &bad) {
+			return s, fmt.Errorf("line %d: %s", bad.Position.Line, bad.Message)
+		}
+		return s, err
+	}
+	for _, set := range settings {
+		v, ok := values[set.key]
+		if !ok {
+			return s, fmt.Errorf("key %q is missing: %s", set.key, set.hint)
+		}
+		delete(values, set.key)
+		if err := set.set(&s, v); err != nil {
+			return s, fmt.Errorf("%skey %q: %w", lineOf(data, set.key), set.key, err)
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		return s, fmt.Errorf("%sunknown key %q; the keys are %s", lineOf(data, key), key, keyNames())
+	}
+	return s, s.Check()
+}
+
+// lineOf says where key stands. The decoder has positions for errors of syntax
+// only; in a flat file the key begins its line.
+func lineOf(data []byte, key string) string {
+	at := regexp.MustCompile(`(?m)^\s*\[*\s*["']?` + regexp.QuoteMeta(key) + `\b`).FindIndex(data)
+	if at == nil {
+		return ""
+	}
+	return fmt.Sprintf("line %d: ", 1+bytes.Count(data[:at[1]], []byte("\n")))
+}
+
+func keyNames() string {
+	var names []string
+	for _, set := range settings {
+		names = append(names, set.key)
+	}
+	return strings.Join(names, ", ")
+}
+
+// WriteSite writes a site file that explains its keys.
+func WriteSite(path string, s site.Site) error {
+	data, err := appendSite(s)
+	if err == nil {
+		err = durable.WriteFile(path, data, 0o644)
+	}
+	if err != nil {
+		return fmt.Errorf("writing site file %s: %w", path, err)
+	}
+	return nil
+}
+
+func appendSite(s site.Site) ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteString("# What a sensor knows of its site. All of it is public; the private halves are\n# in the collector's keys directory and belong nowhere else.\n")
+	for _, set := range settings {
+		value, err := json.Marshal(set.get(&s)) // JSON's texts and lists are TOML's
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(&b, "\n# %s\n%s = %s\n", set.doc, set.key, value)
+	}
+	if _, err := parseSite(b.Bytes()); err != nil { // what LoadSite would refuse is not written
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
