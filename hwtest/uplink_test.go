@@ -22,6 +22,7 @@ import (
 
 	"github.com/taproot-sensor/taproot/collector/edge"
 	"github.com/taproot-sensor/taproot/collector/journal"
+	"github.com/taproot-sensor/taproot/firmware/spool"
 	"github.com/taproot-sensor/taproot/firmware/uplink"
 	"github.com/taproot-sensor/taproot/wire/batch"
 	"github.com/taproot-sensor/taproot/wire/enrol"
@@ -125,7 +126,7 @@ func startUplink(t *testing.T, s site.Site) *testUplink {
 	t.Cleanup(func() { cancel(); w.Close() })
 	go func() {
 		u.done <- uplink.Run(ctx, uplink.Config{
-			Site: s, Identity: identity, Claims: enrol.Claims{"board": "test"}, In: []io.ReadCloser{r}, SpoolBytes: 64 << 20,
+			Site: s, Identity: identity, Claims: enrol.Claims{"board": "test"}, In: []io.ReadCloser{r}, Spool: spool.New(64 << 20),
 			Log: slog.New(slog.DiscardHandler),
 			Say: func(line string) {
 				u.mu.Lock()

@@ -16,24 +16,15 @@ import (
 	"github.com/taproot-sensor/taproot/wire/batch"
 )
 
-// Batch is a batch with its number.
-type Batch struct {
-	Number  uint64
-	Class   batch.Class
-	Records int
-	Bytes   []byte
-}
-
-// Dropped counts what a full spool gave up.
-type Dropped struct{ Batches, Records uint64 }
+type dropped struct{ batches, records uint64 }
 
 // Spool holds the batches of one boot, numbered from 0 in the order of Put.
 type Spool struct {
 	maxBytes int
 	bytes    int
 	next     uint64
-	batches  []Batch // in the order of their numbers
-	dropped  [batch.Bulk + 1]Dropped
+	batches  []batch.Numbered // in the order of their numbers
+	dropped  [batch.Bulk + 1]dropped
 }
 
 // New returns an empty spool that holds at most maxBytes of batches.
@@ -42,7 +33,7 @@ func New(maxBytes int) *Spool { return &Spool{maxBytes: maxBytes} }
 // Put numbers and keeps f, and gives up others, or f itself, where there is
 // not room for all.
 func (s *Spool) Put(f batch.Frame) {
-	s.batches = append(s.batches, Batch{s.next, f.Class, f.Records, f.Batch})
+	s.batches = append(s.batches, batch.Numbered{Number: s.next, Frame: f})
 	s.next++
 	s.bytes += len(f.Batch)
 	for s.bytes > s.maxBytes {
@@ -59,9 +50,9 @@ func (s *Spool) drop() {
 		}
 	}
 	b := s.batches[victim]
-	s.dropped[b.Class].Batches++
-	s.dropped[b.Class].Records += uint64(b.Records)
-	s.bytes -= len(b.Bytes)
+	s.dropped[b.Class].batches++
+	s.dropped[b.Class].records += uint64(b.Records)
+	s.bytes -= len(b.Batch)
 	s.batches = slices.Delete(s.batches, victim, victim+1)
 }
 
@@ -69,11 +60,11 @@ func (s *Spool) drop() {
 // returns how many those were.
 func (s *Spool) Stored(set *ranges.Set) int {
 	before := len(s.batches)
-	s.batches = slices.DeleteFunc(s.batches, func(b Batch) bool {
+	s.batches = slices.DeleteFunc(s.batches, func(b batch.Numbered) bool {
 		if !set.Contains(b.Number) {
 			return false
 		}
-		s.bytes -= len(b.Bytes)
+		s.bytes -= len(b.Batch)
 		return true
 	})
 	return before - len(s.batches)
@@ -81,16 +72,16 @@ func (s *Spool) Stored(set *ranges.Set) int {
 
 // From returns the first batch whose number is n or above. It is not ok where
 // there is none.
-func (s *Spool) From(n uint64) (b Batch, ok bool) {
+func (s *Spool) From(n uint64) (b batch.Numbered, ok bool) {
 	i := sort.Search(len(s.batches), func(i int) bool { return s.batches[i].Number >= n })
 	if i == len(s.batches) {
-		return Batch{}, false
+		return batch.Numbered{}, false
 	}
 	return s.batches[i], true
 }
 
 // Get returns batch n, if it is still held.
-func (s *Spool) Get(n uint64) (b Batch, ok bool) {
+func (s *Spool) Get(n uint64) (b batch.Numbered, ok bool) {
 	b, ok = s.From(n)
 	return b, ok && b.Number == n
 }
@@ -110,4 +101,6 @@ func (s *Spool) Len() int { return len(s.batches) }
 func (s *Spool) Bytes() int { return s.bytes }
 
 // Dropped returns what was given up of class c since New.
-func (s *Spool) Dropped(c batch.Class) Dropped { return s.dropped[c] }
+func (s *Spool) Dropped(c batch.Class) (batches, records uint64) {
+	return s.dropped[c].batches, s.dropped[c].records
+}

@@ -33,10 +33,9 @@ func TestFullSpoolDropsLeastWorthThenOldest(t *testing.T) {
 	if diff := cmp.Diff([]uint64{0, 5, 6}, numbers(s)); diff != "" {
 		t.Errorf("held (-want +got)\n%s", diff)
 	}
-	want := []spool.Dropped{{}, {Batches: 2, Records: 20}, {Batches: 2, Records: 20}}
-	for c := range want {
-		if got := s.Dropped(batch.Class(c)); got != want[c] {
-			t.Errorf("dropped of class %d = %v, want %v", c, got, want[c])
+	for c, want := range []uint64{0, 2, 2} {
+		if batches, records := s.Dropped(batch.Class(c)); batches != want || records != 10*want {
+			t.Errorf("dropped of class %d = %d batches with %d records, want %d and %d", c, batches, records, want, 10*want)
 		}
 	}
 	s.Put(frame(batch.Bulk, 50))

@@ -42,13 +42,13 @@ func (u *uplink) health(now time.Time) {
 	if u.send != nil {
 		add("uplink", "rtt_us", uint64(u.send.flight.srtt.Microseconds()))
 	}
-	add("spool", "batches", uint64(u.spool.Len()))
-	add("spool", "bytes", uint64(u.spool.Bytes()))
+	add("spool", "batches", uint64(u.Spool.Len()))
+	add("spool", "bytes", uint64(u.Spool.Bytes()))
 	for class, name := range []string{batch.Health: "health", batch.Records: "records", batch.Bulk: "bulk"} {
-		d := u.spool.Dropped(batch.Class(class))
-		add("spool", "drop_full_"+name+"_batches", d.Batches)
-		add("spool", "drop_full_"+name+"_records", d.Records)
+		batches, records := u.Spool.Dropped(batch.Class(class))
+		add("spool", "drop_full_"+name+"_batches", batches)
+		add("spool", "drop_full_"+name+"_records", records)
 	}
 	raw := b.AppendBlock(nil)
-	u.spool.Put(batch.Frame{Class: batch.Health, Records: b.Rows(), Batch: batch.Append(nil, batch.None, len(raw), raw)})
+	u.Spool.Put(batch.Frame{Class: batch.Health, Records: b.Rows(), Batch: batch.Append(nil, batch.None, len(raw), raw)})
 }

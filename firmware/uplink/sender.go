@@ -3,8 +3,8 @@ package uplink
 import (
 	"time"
 
-	"github.com/taproot-sensor/taproot/firmware/spool"
 	"github.com/taproot-sensor/taproot/internal/ranges"
+	"github.com/taproot-sensor/taproot/wire/batch"
 	"github.com/taproot-sensor/taproot/wire/seal"
 	"github.com/taproot-sensor/taproot/wire/session"
 )
@@ -43,7 +43,7 @@ func newSender(link *seal.Link, id uint32, window uint32, floor uint64) *sender 
 }
 
 // pick returns the next chunk to send, if there is any.
-func (s *sender) pick(sp *spool.Spool) (spool.Batch, chunk, bool) {
+func (s *sender) pick(sp Spool) (batch.Numbered, chunk, bool) {
 	for len(s.again) > 0 {
 		c := s.again[0]
 		s.again = s.again[1:]
@@ -53,13 +53,13 @@ func (s *sender) pick(sp *spool.Spool) (spool.Batch, chunk, bool) {
 	}
 	b, ok := sp.From(s.next)
 	if !ok {
-		return spool.Batch{}, chunk{}, false
+		return batch.Numbered{}, chunk{}, false
 	}
 	if b.Number != s.next {
 		s.next, s.offset = b.Number, 0
 	}
-	c := chunk{b.Number, s.offset, min(session.MaxChunk, len(b.Bytes)-s.offset)}
-	if s.offset += c.size; s.offset == len(b.Bytes) {
+	c := chunk{b.Number, s.offset, min(session.MaxChunk, len(b.Batch)-s.offset)}
+	if s.offset += c.size; s.offset == len(b.Batch) {
 		s.next, s.offset = b.Number+1, 0
 	}
 	return b, c, true
@@ -67,7 +67,7 @@ func (s *sender) pick(sp *spool.Spool) (spool.Batch, chunk, bool) {
 
 // datagram returns the next datagram to send as packet number, or nil where
 // there is nothing to send or no room for it.
-func (s *sender) datagram(sp *spool.Spool, number uint64, now time.Time) []byte {
+func (s *sender) datagram(sp Spool, number uint64, now time.Time) []byte {
 	if !s.flight.room(s.window) || now.Before(s.free) {
 		return nil
 	}
@@ -75,7 +75,7 @@ func (s *sender) datagram(sp *spool.Spool, number uint64, now time.Time) []byte 
 	if !ok {
 		return nil
 	}
-	d := session.Data{Batch: b.Number, Floor: sp.Floor(), Size: uint32(len(b.Bytes)), Offset: uint32(c.offset), Chunk: b.Bytes[c.offset : c.offset+c.size]}
+	d := session.Data{Batch: b.Number, Floor: sp.Floor(), Size: uint32(len(b.Batch)), Offset: uint32(c.offset), Chunk: b.Batch[c.offset : c.offset+c.size]}
 	out := s.link.Seal(nil, session.Head(session.TypeData, s.id), number, d.Append(nil))
 	s.flight.add(packet{number, c, now})
 	if s.pace > 0 {
@@ -85,7 +85,7 @@ func (s *sender) datagram(sp *spool.Spool, number uint64, now time.Time) []byte 
 }
 
 // answer takes an ACK, and returns how many chunks it shows lost.
-func (s *sender) answer(a *session.Ack, sp *spool.Spool, number uint64, now time.Time) (lost int) {
+func (s *sender) answer(a *session.Ack, sp Spool, number uint64, now time.Time) (lost int) {
 	s.window, s.pace = int(a.Window), a.Pace
 	arrived, gone := s.flight.answer(&a.Packets, number, now)
 	s.again = append(s.again, gone...)
@@ -103,7 +103,7 @@ func (s *sender) answer(a *session.Ack, sp *spool.Spool, number uint64, now time
 
 // timeout handles what is due at now: packets without an answer, and batches
 // that came whole but were not stored. It returns the number of lost chunks.
-func (s *sender) timeout(sp *spool.Spool, number uint64, now time.Time) (lost int) {
+func (s *sender) timeout(sp Spool, number uint64, now time.Time) (lost int) {
 	if t, ok := s.flight.deadline(); ok && !now.Before(t) {
 		gone := s.flight.expire(number)
 		s.again = append(s.again, gone...)
@@ -114,10 +114,10 @@ func (s *sender) timeout(sp *spool.Spool, number uint64, now time.Time) (lost in
 		switch {
 		case !held:
 			delete(s.come, n)
-		case got.bytes.Len() == uint64(len(b.Bytes)) && now.Sub(got.at) >= storeWait:
+		case got.bytes.Len() == uint64(len(b.Batch)) && now.Sub(got.at) >= storeWait:
 			delete(s.come, n)
-			for off := 0; off < len(b.Bytes); off += session.MaxChunk {
-				s.again = append(s.again, chunk{n, off, min(session.MaxChunk, len(b.Bytes)-off)})
+			for off := 0; off < len(b.Batch); off += session.MaxChunk {
+				s.again = append(s.again, chunk{n, off, min(session.MaxChunk, len(b.Batch)-off)})
 			}
 		}
 	}

@@ -19,7 +19,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/taproot-sensor/taproot/firmware/spool"
+	"github.com/taproot-sensor/taproot/internal/ranges"
 	"github.com/taproot-sensor/taproot/wire/batch"
 	"github.com/taproot-sensor/taproot/wire/enrol"
 	"github.com/taproot-sensor/taproot/wire/session"
@@ -39,11 +39,11 @@ const (
 
 // Config is what an uplink needs.
 type Config struct {
-	Site       site.Site
-	Identity   ed25519.PrivateKey
-	Claims     enrol.Claims
-	In         []io.ReadCloser // pipes of batch frames; Run closes them
-	SpoolBytes int
+	Site     site.Site
+	Identity ed25519.PrivateKey
+	Claims   enrol.Claims
+	In       []io.ReadCloser // pipes of batch frames; Run closes them
+	Spool    Spool           // where batches wait; Run owns it
 
 	Log       *slog.Logger
 	Say       func(line string)          // lines for the console
@@ -51,10 +51,21 @@ type Config struct {
 	Clock     func(offset time.Duration) // called with how far the collector's clock is ahead; may be nil
 }
 
+// Spool holds batches until they are stored; *spool.Spool does.
+type Spool interface {
+	Put(f batch.Frame)
+	From(number uint64) (batch.Numbered, bool)
+	Get(number uint64) (batch.Numbered, bool)
+	Stored(set *ranges.Set) int
+	Floor() uint64
+	Len() int
+	Bytes() int
+	Dropped(c batch.Class) (batches, records uint64)
+}
+
 // uplink is a Run under way.
 type uplink struct {
 	Config
-	spool  *spool.Spool
 	join   *joiner
 	send   *sender // nil while there is no session
 	conn   net.Conn
@@ -75,7 +86,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	u := &uplink{Config: cfg, spool: spool.New(cfg.SpoolBytes), join: j, datagrams: make(chan []byte, 256)}
+	u := &uplink{Config: cfg, join: j, datagrams: make(chan []byte, 256)}
 	id := enrol.Identity(cfg.Identity.Public().(ed25519.PublicKey))
 	u.Say("enrolment code " + id.Code())
 	defer u.readers.Wait()
@@ -137,7 +148,7 @@ func (u *uplink) loop(ctx context.Context, frames <-chan batch.Frame) error {
 			u.Heartbeat()
 		}
 		u.transmit(ctx, now)
-		if frames == nil && u.spool.Len() == 0 {
+		if frames == nil && u.Spool.Len() == 0 {
 			return nil
 		}
 		wake := min(u.wait(now), beatEvery, max(nextHealth.Sub(now), beatEvery/10))
@@ -150,7 +161,7 @@ func (u *uplink) loop(ctx context.Context, frames <-chan batch.Frame) error {
 				break
 			}
 			u.stats.frames++
-			u.spool.Put(f)
+			u.Spool.Put(f)
 		case d := <-u.datagrams:
 			u.receive(d, time.Now())
 		case <-timer.C:
@@ -172,13 +183,13 @@ func (u *uplink) unsent(frames <-chan batch.Frame) error {
 		}()
 	}
 	records := 0
-	for b, ok := u.spool.From(0); ok; b, ok = u.spool.From(b.Number + 1) {
+	for b, ok := u.Spool.From(0); ok; b, ok = u.Spool.From(b.Number + 1) {
 		records += b.Records
 	}
 	if records == 0 {
 		return nil
 	}
-	return fmt.Errorf("stopping uplink: %d batches with %d records were not acknowledged by %s", u.spool.Len(), records, u.Site.Collectors[u.target])
+	return fmt.Errorf("stopping uplink: %d batches with %d records were not acknowledged by %s", u.Spool.Len(), records, u.Site.Collectors[u.target])
 }
 
 // wait returns how long nothing is due.
@@ -208,9 +219,9 @@ func (u *uplink) transmit(ctx context.Context, now time.Time) {
 	if u.send == nil {
 		return
 	}
-	u.stats.lost += uint64(u.send.timeout(u.spool, u.number, now))
+	u.stats.lost += uint64(u.send.timeout(u.Spool, u.number, now))
 	for {
-		d := u.send.datagram(u.spool, u.number, now)
+		d := u.send.datagram(u.Spool, u.number, now)
 		if d == nil {
 			return
 		}
@@ -333,7 +344,7 @@ func (u *uplink) welcome(d []byte, now time.Time) error {
 		return nil
 	}
 	u.stats.sessions++
-	u.send = newSender(link, w.Session, w.Window, u.spool.Floor())
+	u.send = newSender(link, w.Session, w.Window, u.Spool.Floor())
 	return nil
 }
 
@@ -354,10 +365,10 @@ func (u *uplink) ack(d []byte, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	held := u.spool.Len()
-	u.stats.lost += uint64(u.send.answer(&a, u.spool, u.number, now))
+	held := u.Spool.Len()
+	u.stats.lost += uint64(u.send.answer(&a, u.Spool, u.number, now))
 	u.rejoin = u.rejoin || a.Rejoin
-	if n := held - u.spool.Len(); n > 0 {
+	if n := held - u.Spool.Len(); n > 0 {
 		if u.stats.stored == 0 {
 			u.Say("first batch acknowledged")
 		}

@@ -81,6 +81,12 @@ type Frame struct {
 	Batch   []byte // as Append makes it
 }
 
+// Numbered is a batch that has its number on the wire: from 0 at each boot.
+type Numbered struct {
+	Number uint64
+	Frame
+}
+
 // frameHead is the size of a frame's head: length u32, records u32, class u8.
 const frameHead = 9
 
