@@ -24,10 +24,10 @@ func (t *Table) handshake(i uint32, p *Packet) {
 	switch p.Flags & (flagSYN | flagACK) {
 	case flagSYN:
 		s.seen |= sentSYN
-		r.orient(p.From)
+		r.Orient(p.From)
 	case flagSYN | flagACK:
 		s.seen |= sentSYNACK
-		r.orient(1 - p.From)
+		r.Orient(1 - p.From)
 	}
 	closed := Reason(r.closed)
 	if p.Flags&flagFIN != 0 {
@@ -51,8 +51,9 @@ func (t *Table) handshake(i uint32, p *Packet) {
 	}
 }
 
-// orient makes end the client, unless a SYN has said so before.
-func (r *Record) orient(end uint8) {
+// Orient makes end the client, unless a SYN or an earlier call has said who it
+// is.
+func (r *Record) Orient(end uint8) {
 	if !r.oriented {
 		r.oriented, r.Client = true, end
 	}

@@ -10,7 +10,7 @@ import (
 // flowEnded writes the record of a flow, from the side of its client.
 func (m *meter) flowEnded(r *flow.Record, why flow.Reason) {
 	if why != flow.Active {
-		m.apps.drop(r)
+		m.apps.giveUp(r)
 	}
 	client, server := r.Client, 1-r.Client
 	src, dst := &r.Sides[client], &r.Sides[server]

@@ -103,11 +103,13 @@ func (m *meter) loop(ctx context.Context) error {
 		}
 		m.out.advance(now)
 		n, err := m.cfg.Source.NextBatch(m.frames[:])
-		if n == 0 && err == nil { // a live source: its frames bear the time of day
+		m.meter(m.frames[:n])
+		if n > 0 {
+			m.apps.advance(m.frames[n-1].Time)
+		} else if err == nil { // a live source: its frames bear the time of day
 			m.table.Advance(now.UnixNano())
 			m.apps.advance(now.UnixNano())
 		}
-		m.meter(m.frames[:n])
 		if err == io.EOF {
 			return m.checkLinkType()
 		}

@@ -39,6 +39,12 @@ func (m *meter) sensor(now time.Time) {
 		emit("flow", "ended_"+r.String(), table.Ended[r])
 	}
 
+	for a := appNone + 1; a < numApps; a++ {
+		emit("meter", "malformed_"+appNames[a], m.apps.count.malformed[a])
+	}
+	emit("meter", "parser_panics", m.apps.count.panics)
+	emit("meter", "streams_overflow", m.apps.count.overflow)
+	emit("meter", "streams_stolen", m.apps.count.stolen)
 	for kind, n := range m.out.count.records {
 		emit("meter", "records_"+kind, n)
 	}

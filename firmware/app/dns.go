@@ -1,0 +1,110 @@
+package app
+
+import (
+	"strconv"
+
+	"github.com/taproot-sensor/taproot/wire/record"
+)
+
+// maxAnswers bounds the answers of a record.
+const maxAnswers = 64
+
+// Bits of the second word of a DNS header (RFC 1035, section 4.1.1).
+const (
+	dnsResponse  = 1 << 15
+	dnsAuthority = 1 << 10
+	dnsTruncated = 1 << 9
+	dnsRecursion = 1 << 8
+	dnsAvailable = 1 << 7
+)
+
+const dnsClassIN = 1
+
+// ParseDNS reads a DNS message (RFC 1035, section 4). On an error in the
+// header or the question, rec has no Name and no QType; after one in the
+// answers it has the answers before.
+func ParseDNS(b []byte, rec *record.DNS) error {
+	r := &dnsReader{msg: b}
+	id, flags := r.uint16(), r.uint16()
+	questions, answers := r.uint16(), r.uint16()
+	r.bytes(4) // authority and additional records
+	if r.err != nil {
+		return r.err
+	}
+	rec.ID = id
+	rec.OpCode = dnsName(dnsOpCodes, "OPCODE", flags>>11&0xf)
+	rec.Response = flags&dnsResponse != 0
+	rec.Authority = flags&dnsAuthority != 0
+	rec.Truncated = flags&dnsTruncated != 0
+	rec.Recursion = flags&dnsRecursion != 0
+	rec.Available = flags&dnsAvailable != 0
+	if rec.Response {
+		rec.RCode = dnsName(dnsRCodes, "RCODE", flags&0xf)
+	}
+	if questions > 1 { // nobody asks two (RFC 9619)
+		return errOther
+	}
+	if questions == 1 {
+		name, typ, class := r.name(), r.uint16(), r.uint16()
+		if r.err != nil {
+			return r.err
+		}
+		rec.Name, rec.QType = name, dnsName(dnsTypes, "TYPE", typ)
+		if class != dnsClassIN {
+			rec.QClass = dnsName(dnsClasses, "CLASS", class)
+		}
+	}
+	if rec.Response {
+		r.answers(int(answers), rec)
+	}
+	return r.err
+}
+
+// answers reads the answer section.
+func (r *dnsReader) answers(n int, rec *record.DNS) {
+	for range min(n, maxAnswers) {
+		r.skipName()
+		typ := r.uint16()
+		r.uint16() // class
+		ttl := r.uint32()
+		size := int(r.uint16())
+		data := r.data(typ, size)
+		if r.err != nil {
+			return
+		}
+		if len(rec.Answers) == 0 || ttl < rec.TTL {
+			rec.TTL = ttl
+		}
+		rec.Answers = append(rec.Answers, data)
+	}
+}
+
+// dnsName returns the name of a number, or prefix with the number.
+func dnsName(names map[uint16]string, prefix string, n uint16) string {
+	if s, ok := names[n]; ok {
+		return s
+	}
+	return prefix + strconv.Itoa(int(n))
+}
+
+// Names of the IANA registry "Domain Name System (DNS) Parameters".
+var (
+	dnsOpCodes = map[uint16]string{0: "", 2: "STATUS", 4: "NOTIFY", 5: "UPDATE", 6: "DSO"}
+
+	dnsRCodes = map[uint16]string{
+		0: "NOERROR", 1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED",
+		6: "YXDOMAIN", 7: "YXRRSET", 8: "NXRRSET", 9: "NOTAUTH", 10: "NOTZONE", 11: "DSOTYPENI",
+	}
+
+	dnsClasses = map[uint16]string{1: "IN", 3: "CH", 4: "HS", 254: "NONE", 255: "ANY"}
+
+	dnsTypes = map[uint16]string{
+		1: "A", 2: "NS", 5: "CNAME", 6: "SOA", 10: "NULL", 12: "PTR", 13: "HINFO", 15: "MX", 16: "TXT",
+		17: "RP", 18: "AFSDB", 24: "SIG", 25: "KEY", 28: "AAAA", 29: "LOC", 33: "SRV", 35: "NAPTR",
+		36: "KX", 37: "CERT", 39: "DNAME", 41: "OPT", 42: "APL", 43: "DS", 44: "SSHFP", 45: "IPSECKEY",
+		46: "RRSIG", 47: "NSEC", 48: "DNSKEY", 49: "DHCID", 50: "NSEC3", 51: "NSEC3PARAM", 52: "TLSA",
+		53: "SMIMEA", 55: "HIP", 59: "CDS", 60: "CDNSKEY", 61: "OPENPGPKEY", 62: "CSYNC", 63: "ZONEMD",
+		64: "SVCB", 65: "HTTPS", 99: "SPF", 108: "EUI48", 109: "EUI64", 249: "TKEY", 250: "TSIG",
+		251: "IXFR", 252: "AXFR", 255: "ANY", 256: "URI", 257: "CAA",
+	}
+)

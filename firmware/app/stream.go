@@ -1,0 +1,43 @@
+package app
+
+// MaxStream bounds what a Stream keeps: a ClientHello with post-quantum key
+// shares has about 2 KB, a DNS answer over TCP rarely more than 4.
+const MaxStream = 8 << 10
+
+// A Stream puts the bytes that one side of a TCP connection sends in order,
+// from the first segment it is given until its owner has seen enough. It
+// takes segments in order only: what comes early is left for the sender to
+// repeat, what comes twice is cut off.
+type Stream struct {
+	buf  []byte
+	next uint32 // sequence number that follows buf
+	open bool   // next is valid
+}
+
+// Add takes a segment and returns what is in order and not yet consumed. It
+// reports false if that would be more than MaxStream.
+func (s *Stream) Add(seq uint32, b []byte) ([]byte, bool) {
+	if !s.open {
+		s.open, s.next = true, seq
+	}
+	if again := int32(s.next - seq); again > 0 {
+		if int(again) >= len(b) {
+			return s.buf, true
+		}
+		b = b[again:]
+	} else if again < 0 {
+		return s.buf, true
+	}
+	if len(s.buf)+len(b) > MaxStream {
+		return s.buf, false
+	}
+	s.buf = append(s.buf, b...)
+	s.next += uint32(len(b))
+	return s.buf, true
+}
+
+// Consume takes n bytes off the front.
+func (s *Stream) Consume(n int) { s.buf = s.buf[:copy(s.buf, s.buf[n:])] }
+
+// Reset makes s ready for another connection and keeps its memory.
+func (s *Stream) Reset() { *s = Stream{buf: s.buf[:0]} }
