@@ -56,11 +56,11 @@ func BootOf(key *[32]byte) Boot {
 // … None of it is proven.
 type Claims map[string]string
 
-// Bounds of claims, in bytes.
+// Bounds of claims. Names and texts are in bytes.
 const (
-	maxClaims    = 16
-	maxClaimName = 32
-	maxClaimText = 64
+	MaxClaims    = 16
+	MaxClaimName = 32
+	MaxClaimText = 64
 )
 
 // Hello is what is in a HELLO.
@@ -195,13 +195,13 @@ func (s *SealedHello) Open(shared, siteKey *[32]byte) (Hello, error) {
 // append appends the claims in the order of their names: count u8, then each
 // name and text behind its length.
 func (c Claims) append(dst []byte) ([]byte, error) {
-	if len(c) > maxClaims {
-		return nil, fmt.Errorf("%d claims, at most %d fit", len(c), maxClaims)
+	if len(c) > MaxClaims {
+		return nil, fmt.Errorf("%d claims, at most %d fit", len(c), MaxClaims)
 	}
 	dst = append(dst, byte(len(c)))
 	for _, name := range slices.Sorted(maps.Keys(c)) {
 		text := c[name]
-		if name == "" || len(name) > maxClaimName || len(text) > maxClaimText {
+		if name == "" || len(name) > MaxClaimName || len(text) > MaxClaimText {
 			return nil, fmt.Errorf("claim %q = %q is too long", name, text)
 		}
 		dst = append(append(dst, byte(len(name))), name...)
@@ -222,15 +222,15 @@ func parseClaims(b []byte) (Claims, int, error) {
 		rest = rest[1+len(s):]
 		return s, !slices.ContainsFunc([]byte(s), func(c byte) bool { return c < ' ' || c > '~' })
 	}
-	if len(rest) < 1 || rest[0] > maxClaims {
+	if len(rest) < 1 || rest[0] > MaxClaims {
 		return nil, 0, errors.New("claims are cut short")
 	}
 	n := int(rest[0])
 	rest = rest[1:]
 	c := make(Claims, n)
 	for range n {
-		name, ok := text(maxClaimName)
-		value, ok2 := text(maxClaimText)
+		name, ok := text(MaxClaimName)
+		value, ok2 := text(MaxClaimText)
 		if !ok || !ok2 || name == "" {
 			return nil, 0, errors.New("claims are cut short or not plain text")
 		}
