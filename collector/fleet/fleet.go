@@ -232,10 +232,7 @@ func (r *Registry) Find(ctx context.Context, ref string) (Sensor, error) {
 	var found []Sensor
 	code := strings.ToUpper(strings.ReplaceAll(ref, "-", ""))
 	for _, s := range list {
-		if code == strings.ReplaceAll(s.Code, "-", "") {
-			return s, nil
-		}
-		if len(ref) >= minPrefix && strings.HasPrefix(s.ID, strings.ToLower(ref)) {
+		if code == strings.ReplaceAll(s.Code, "-", "") || len(ref) >= minPrefix && strings.HasPrefix(s.ID, strings.ToLower(ref)) {
 			found = append(found, s)
 		}
 	}
@@ -245,7 +242,7 @@ func (r *Registry) Find(ctx context.Context, ref string) (Sensor, error) {
 	case 0:
 		return Sensor{}, fmt.Errorf("sensor %q: %w: it is known by its code, its id, or at least %d first digits of its id", ref, ErrNotFound, minPrefix)
 	}
-	return Sensor{}, fmt.Errorf("sensor %q: %w: %d ids begin so; give more digits", ref, ErrNotFound, len(found))
+	return Sensor{}, fmt.Errorf("sensor %q: %w: %d sensors are known by that; give more digits of the id", ref, ErrNotFound, len(found))
 }
 
 func scan(row interface{ Scan(...any) error }) (Sensor, error) {

@@ -17,7 +17,7 @@ import (
 
 var (
 	start = time.Date(2026, 11, 21, 8, 0, 0, 5, time.UTC)
-	from  = netip.MustParseAddrPort("192.0.2.7:4739")
+	from  = netip.MustParseAddrPort("192.0.2.7:7755")
 )
 
 func open(t testing.TB, path string) *fleet.Registry {
@@ -46,7 +46,7 @@ func TestLifeOfASensor(t *testing.T) {
 	got := seen(t, r, id, 0)
 	want := fleet.Sensor{
 		ID: "abcdef" + strings.Repeat("0", 58), Code: id.Code(), State: fleet.Pending,
-		Claims: enrol.Claims{"board": "qemu-x86-64"}, Address: "192.0.2.7:4739", FirstSeen: start, LastSeen: start,
+		Claims: enrol.Claims{"board": "qemu-x86-64"}, Address: "192.0.2.7:7755", FirstSeen: start, LastSeen: start,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("new sensor (-want +got)\n%s", diff)
@@ -87,7 +87,7 @@ func TestFind(t *testing.T) {
 		{a.Code(), a.Code()},
 		{strings.ReplaceAll(b.Code(), "-", ""), b.Code()},
 		{"aabb01", a.Code()},
-		{"aabb", "2 ids begin so"},
+		{"aabb", "2 sensors are known by that"},
 		{"aab", "not found"},
 		{"", "not found"},
 		{"%", "not found"},

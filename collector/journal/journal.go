@@ -12,6 +12,7 @@
 package journal
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -50,6 +51,10 @@ type Entry struct {
 	Received int64 // Unix ns
 	Body     []byte
 }
+
+// SensorName returns the first 16 digits of the sensor's id: how records name
+// where they came from.
+func (e *Entry) SensorName() string { return hex.EncodeToString(e.Sensor[:8]) }
 
 // A Pos is a place between two entries. The zero Pos is before the first.
 type Pos struct {
