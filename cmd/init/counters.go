@@ -1,0 +1,90 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/taproot-sensor/taproot/board"
+	"github.com/taproot-sensor/taproot/wire/batch"
+	"github.com/taproot-sensor/taproot/wire/enrol"
+	"github.com/taproot-sensor/taproot/wire/record"
+)
+
+// reportEvery is how often process 1 says how the machine is.
+const reportEvery = 10 * time.Second
+
+// report sends the machine's counters to the collector, as any stage does.
+func (s *sensor) report(ctx context.Context) error {
+	tick := time.NewTicker(reportEvery)
+	defer tick.Stop()
+	for {
+		s.relay.Send(healthFrame(time.Now(), s.counters()))
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// A counter is one number of the machine.
+type counter struct {
+	name  string
+	value int64
+}
+
+func (s *sensor) counters() []counter {
+	all := []counter{{"drop_uplink_down", s.relay.Dropped()}}
+	for _, stage := range s.stages {
+		all = append(all, counter{stage.Name + "_crashes", stage.Crashes()}, counter{stage.Name + "_silences", stage.Silences()})
+	}
+	if s.tapMissing {
+		all = append(all, counter{"tap_missing", 1})
+	}
+	if s.tap != nil {
+		// A tap port never sends: this is 0 for as long as that is true.
+		all = append(all, counter{"tap_sent_frames", linkStatistic(s.tap.Name, "tx_packets")})
+	}
+	return all
+}
+
+// linkStatistic returns a number that the kernel keeps of an interface, or -1.
+func linkStatistic(port, name string) int64 {
+	text, err := os.ReadFile(filepath.Join("/sys/class/net", port, "statistics", name))
+	if err != nil {
+		return -1
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+	if err != nil {
+		return -1
+	}
+	return n
+}
+
+// healthFrame returns counters as a batch.
+func healthFrame(now time.Time, counters []counter) batch.Frame {
+	b := record.NewBuilder(record.SensorDef)
+	for _, c := range counters {
+		b.Append(&record.Sensor{Time: record.Nanos(now.UnixNano()), Stage: "init", Counter: c.name, Value: c.value})
+	}
+	block := b.AppendBlock(nil)
+	return batch.Frame{Class: batch.Health, Records: b.Rows(), Batch: batch.Append(nil, batch.None, len(block), block)}
+}
+
+// claims is what the sensor says of itself, unproven.
+func (s *sensor) claims() enrol.Claims {
+	c := enrol.Claims{"board": s.image.Board, "release": s.image.Release, "kernel": s.image.Kernel}
+	if p, ok := s.board.Port(board.Uplink); ok {
+		if port, err := net.InterfaceByName(p.Name); err == nil {
+			c["mac"] = port.HardwareAddr.String()
+		}
+	}
+	return c
+}

@@ -1,0 +1,189 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/taproot-sensor/taproot/board"
+	"github.com/taproot-sensor/taproot/firmware/boot"
+	"github.com/taproot-sensor/taproot/firmware/jail"
+	"github.com/taproot-sensor/taproot/wire/site"
+)
+
+// A sensor is what process 1 knows of the machine.
+type sensor struct {
+	log    *slog.Logger
+	image  boot.Image
+	board  *board.Board
+	site   site.Site
+	key    ed25519.PrivateKey // who this sensor is, until power-off
+	budget boot.Budget
+
+	tap        *board.Port // nil if the machine has none
+	tapMissing bool
+
+	relay  jail.Relay
+	stages []*jail.Stage
+}
+
+// runInit makes the machine a sensor and returns only when that fails.
+func runInit(ctx context.Context, log *slog.Logger) error {
+	s := &sensor{log: log}
+	missing, err := s.prepare()
+	if err != nil {
+		return err
+	}
+	say("init up")
+	ctx, powerOff := context.WithCancel(ctx)
+	defer powerOff()
+	if err := boot.WatchPowerButton(powerOff); err != nil {
+		log.Warn("no power button", "err", err)
+	}
+	if err := s.openTap(missing); err != nil {
+		return err
+	}
+	if err := s.run(ctx); err != nil {
+		return err
+	}
+	say("powering off")
+	return boot.PowerOff()
+}
+
+// prepare brings the machine up as far as ports with names, and returns those
+// that are missing.
+func (s *sensor) prepare() (missing []board.Port, err error) {
+	if err := boot.Mount(); err != nil {
+		return nil, err
+	}
+	root := os.DirFS("/")
+	if s.image, s.board, err = boot.ReadImage(root); err != nil {
+		return nil, err
+	}
+	if s.site, err = boot.ReadSite(root); err != nil {
+		return nil, err
+	}
+	if err := boot.SilenceNewLinks(); err != nil {
+		return nil, err
+	}
+	if err := boot.LoadModules(); err != nil {
+		s.log.Error("module", "err", err)
+	}
+	if err := boot.MountEFI(); err != nil {
+		s.log.Warn("no firmware variables", "err", err)
+	}
+	memory, err := boot.ReadMemory(os.DirFS("/proc"))
+	if err != nil {
+		return nil, err
+	}
+	s.budget = boot.Divide(memory)
+	if _, s.key, err = ed25519.GenerateKey(nil); err != nil {
+		return nil, err
+	}
+	return boot.NamePorts(os.DirFS("/sys"), s.board.Ports, boot.RenameLink)
+}
+
+// openTap brings the tap port up. A machine without one stays reachable, so
+// that its operator learns what is wrong.
+func (s *sensor) openTap(missing []board.Port) error {
+	for _, p := range missing {
+		if p.Role == board.Tap {
+			say("tap port missing: board %q wants %s at %s", s.board.Name, p.Name, p.Device)
+			s.tapMissing = true
+			return nil
+		}
+	}
+	tap, ok := s.board.Port(board.Tap)
+	if !ok {
+		return nil
+	}
+	if err := boot.UpTap(tap.Name); err != nil {
+		return err
+	}
+	s.tap = &tap
+	return nil
+}
+
+// run runs the sensor until ctx ends, and then its stages in the order that
+// data flows, so that each passes on what it has.
+func (s *sensor) run(ctx context.Context) error {
+	port, ok := s.board.Port(board.Uplink)
+	if !ok {
+		return fmt.Errorf("board %q has no uplink port", s.board.Name)
+	}
+	if err := makeCells(); err != nil {
+		return err
+	}
+	link := &boot.Uplink{
+		Port: port.Name, ResolvConf: uplinkRoot + "/etc/resolv.conf", Log: s.log,
+		Up: func(addr net.IPNet) { say("uplink %s %s", port.Name, &addr) },
+	}
+	uplink := s.uplinkStage()
+	s.stages = []*jail.Stage{uplink}
+	if s.tap != nil {
+		s.stages = append(s.stages, s.meterStage())
+	}
+
+	// The services of the machine, the uplink among them, end after meter.
+	services, stop := context.WithCancel(context.Background())
+	defer stop()
+	var running sync.WaitGroup
+	serve := func(name string, run func(context.Context) error) {
+		running.Go(func() {
+			if err := run(services); err != nil {
+				s.log.Error("service ended", "service", name, "err", err)
+			}
+		})
+	}
+	serve("dhcp", link.Run)
+	serve("uplink", uplink.Run)
+	serve("watchdog", s.watchdog)
+	serve("report", s.report)
+	for _, stage := range s.stages[1:] {
+		if err := stage.Run(ctx); err != nil {
+			s.log.Error("stage did not end in order", "stage", stage.Name, "err", err)
+		}
+	}
+	<-ctx.Done()
+	s.relay.Close()
+	stop()
+	running.Wait()
+	return nil
+}
+
+// watchdog keeps the machine from being reset while every stage is alive.
+func (s *sensor) watchdog(ctx context.Context) error {
+	return boot.Watchdog(ctx, s.board.Watchdog, func() bool {
+		for _, stage := range s.stages {
+			if !stage.Alive(s.board.Watchdog / 2) {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// setClock moves the machine's clock by what the collector says it is behind.
+func (s *sensor) setClock(offset time.Duration) {
+	now := unix.NsecToTimespec(time.Now().Add(offset).UnixNano())
+	if err := unix.ClockSettime(unix.CLOCK_REALTIME, &now); err != nil {
+		s.log.Error("setting clock", "err", err)
+		return
+	}
+	s.log.Info("clock set", "offset", offset)
+}
+
+// makeCells makes the directories that stages have as their root.
+func makeCells() error {
+	return errors.Join(os.Mkdir(meterRoot, 0o555), os.MkdirAll(uplinkRoot+"/etc", 0o755))
+}

@@ -1,0 +1,158 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/taproot-sensor/taproot/firmware/capture"
+	"github.com/taproot-sensor/taproot/firmware/jail"
+	"github.com/taproot-sensor/taproot/firmware/meter"
+	"github.com/taproot-sensor/taproot/firmware/spool"
+	"github.com/taproot-sensor/taproot/firmware/uplink"
+	"github.com/taproot-sensor/taproot/wire/enrol"
+	"github.com/taproot-sensor/taproot/wire/site"
+)
+
+// The users and roots of the stages.
+const (
+	meterUID   = 1001
+	meterRoot  = "/run/empty"
+	uplinkUID  = 1002
+	uplinkRoot = "/run/uplink" // holds etc/resolv.conf and nothing else
+)
+
+// silence is how long a stage may say nothing: each beats once a second, and a
+// busy host under TCG has kept one waiting for six.
+const silence = 15 * time.Second
+
+// grace is how long a stage has to end: longer than uplink.Run's own.
+const grace = 8 * time.Second
+
+// The descriptors that a stage is handed.
+const (
+	meterRing = jail.FirstFD
+	meterOut  = jail.FirstFD + 1
+	uplinkIn  = jail.FirstFD
+)
+
+// newStage describes a stage that is started by command, with config on its
+// standard input.
+func (s *sensor) newStage(name string, config any, heap int, unshare uintptr, files func() ([]*os.File, error)) *jail.Stage {
+	return &jail.Stage{
+		Name: name, Silence: silence, Grace: grace, Log: s.log,
+		Command: func() (*exec.Cmd, error) {
+			text, err := json.Marshal(config)
+			if err != nil {
+				return nil, err
+			}
+			cmd := &exec.Cmd{
+				Path: "/proc/self/exe", Args: []string{name},
+				Env:   []string{fmt.Sprintf("GOMEMLIMIT=%d", heap)},
+				Stdin: strings.NewReader(string(text)), Stdout: os.Stdout, Stderr: os.Stderr,
+				SysProcAttr: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Cloneflags: unshare},
+			}
+			cmd.ExtraFiles, err = files()
+			return cmd, err
+		},
+	}
+}
+
+// meterConfig is what meter is told.
+type meterConfig struct {
+	Ring  capture.RingOptions
+	Flows int
+}
+
+// meterStage returns the stage that reads frames.
+func (s *sensor) meterStage() *jail.Stage {
+	ring := capture.RingOptions{Blocks: s.budget.Ring >> 20, LockFilter: true}
+	return s.newStage("meter", meterConfig{ring, s.budget.Flows}, s.budget.Meter, jail.Unshared, func() ([]*os.File, error) {
+		socket, err := capture.OpenSocket(s.tap.Name, ring)
+		if err != nil {
+			return nil, err
+		}
+		batches, out, err := os.Pipe()
+		if err != nil {
+			socket.Close()
+			return nil, err
+		}
+		go func() {
+			defer batches.Close()
+			if err := s.relay.Copy(batches); err != nil {
+				s.log.Error("batches of meter", "err", err)
+			}
+		}()
+		say("tap port %s open", s.tap.Name)
+		return []*os.File{socket, out}, nil
+	})
+}
+
+// runMeter is the process that looks at traffic.
+func runMeter(ctx context.Context, log *slog.Logger) error {
+	supervisor := jail.Supervisor()
+	if err := jail.Enter(jail.Cell{UID: meterUID, Root: meterRoot, MaxFiles: 16}); err != nil {
+		return err
+	}
+	var c meterConfig
+	if err := json.NewDecoder(os.Stdin).Decode(&c); err != nil {
+		return fmt.Errorf("reading config: %w", err)
+	}
+	ring, err := capture.RingFrom(os.NewFile(meterRing, "ring"), c.Ring)
+	if err != nil {
+		return err
+	}
+	return meter.Run(ctx, meter.Config{
+		Source: ring, Out: os.NewFile(meterOut, "batches"),
+		FlowCapacity: c.Flows, Heartbeat: supervisor.Beat,
+	})
+}
+
+// uplinkConfig is what uplink is told.
+type uplinkConfig struct {
+	Site   site.Site
+	Key    ed25519.PrivateKey
+	Claims enrol.Claims
+	Spool  int
+}
+
+// uplinkStage returns the stage that speaks to the collector.
+func (s *sensor) uplinkStage() *jail.Stage {
+	c := uplinkConfig{Site: s.site, Key: s.key, Claims: s.claims(), Spool: s.budget.Spool}
+	stage := s.newStage("uplink", c, s.budget.Spool+s.budget.Meter, 0, func() ([]*os.File, error) {
+		in, err := s.relay.Connect()
+		return []*os.File{in}, err
+	})
+	stage.Clock = s.setClock
+	return stage
+}
+
+// runUplink is the process that speaks to the collector.
+func runUplink(ctx context.Context, log *slog.Logger) error {
+	supervisor := jail.Supervisor()
+	if err := jail.Enter(jail.Cell{UID: uplinkUID, Root: uplinkRoot, MaxFiles: 64}); err != nil {
+		return err
+	}
+	var c uplinkConfig
+	if err := json.NewDecoder(os.Stdin).Decode(&c); err != nil {
+		return fmt.Errorf("reading config: %w", err)
+	}
+	return uplink.Run(ctx, uplink.Config{
+		Site: c.Site, Identity: c.Key, Claims: c.Claims, Spool: spool.New(c.Spool),
+		In:        []io.ReadCloser{os.NewFile(uplinkIn, "batches")},
+		Log:       log,
+		Say:       func(line string) { say("%s", line) },
+		Heartbeat: supervisor.Beat,
+		Clock:     supervisor.Clock,
+	})
+}

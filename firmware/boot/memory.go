@@ -1,0 +1,50 @@
+package boot
+
+import (
+	"bufio"
+	"fmt"
+	"io/fs"
+)
+
+// A Budget says how much of the machine's RAM goes where, in bytes. What is
+// left is the kernel's and the program's own text.
+type Budget struct {
+	Ring  int // packet ring, a whole number of MiB
+	Spool int // batches that wait for the collector
+	Meter int // heap of the stage that reads frames
+	Flows int // flows kept at once
+}
+
+const mib = 1 << 20
+
+// ReadMemory returns how much memory the kernel has to give: MemTotal of
+// proc(5). proc is /proc.
+func ReadMemory(proc fs.FS) (int, error) {
+	f, err := proc.Open("meminfo")
+	if err != nil {
+		return 0, fmt.Errorf("reading memory size: %w", err)
+	}
+	defer f.Close()
+	var kib int
+	for s := bufio.NewScanner(f); s.Scan(); {
+		if n, _ := fmt.Sscanf(s.Text(), "MemTotal: %d kB", &kib); n == 1 {
+			return kib << 10, nil
+		}
+	}
+	return 0, fmt.Errorf("reading memory size: no MemTotal in meminfo")
+}
+
+// Divide shares out total bytes of memory. The shares were found on machines
+// of 128 MiB, where the kernel, three processes and the program in RAM leave
+// little; above that the ring and the spool grow first, because they are what
+// stands between a burst or an absent collector and a loss.
+func Divide(total int) Budget {
+	return Budget{
+		Ring:  clamp(total/16/mib, 4, 64) * mib,
+		Spool: max(total/8, total/2-96*mib),
+		Meter: total / 5,
+		Flows: clamp(total/mib*128, 8192, 1<<20),
+	}
+}
+
+func clamp(n, low, high int) int { return min(max(n, low), high) }
