@@ -80,12 +80,12 @@ func (f *flight) answer(r *session.Received, next uint64, now time.Time) (came, 
 	f.probes = 0
 	f.sample(now.Sub(newest.at))
 	wait := max(f.srtt*9/8, time.Millisecond)
-	highest, hadRoom, reduced := newest.number, f.bytes*2 >= f.window, false
+	highest, full, reduced := newest.number, f.bytes*2 >= f.window, false
 	f.packets = slices.DeleteFunc(f.packets, func(p packet) bool {
 		switch {
 		case r.Has(p.number):
 			came = append(came, p.chunk)
-			if hadRoom {
+			if full && p.number >= f.recovery {
 				f.grow(p.size)
 			}
 		case p.number+packetThreshold <= highest || p.number < highest && now.Sub(p.at) > wait:
@@ -114,8 +114,7 @@ func (f *flight) sample(rtt time.Duration) {
 	f.srtt = (7*f.srtt + rtt) / 8
 }
 
-// grow widens the window for size bytes that came, while the window is what
-// holds the sender back.
+// grow widens the window for size bytes that came.
 func (f *flight) grow(size int) {
 	if f.window < f.threshold {
 		f.window += size
