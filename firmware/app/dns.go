@@ -6,8 +6,12 @@ import (
 	"github.com/taproot-sensor/taproot/wire/record"
 )
 
-// maxAnswers bounds the answers of a record.
-const maxAnswers = 64
+// maxAnswers bounds the answers of a record, and maxAnswerText their bytes:
+// compression can make a name of 1000 bytes from two.
+const (
+	maxAnswers    = 64
+	maxAnswerText = 8 << 10
+)
 
 // Bits of the second word of a DNS header (RFC 1035, section 4.1.1).
 const (
@@ -62,6 +66,7 @@ func ParseDNS(b []byte, rec *record.DNS) error {
 
 // answers reads the answer section.
 func (r *dnsReader) answers(n int, rec *record.DNS) {
+	text := 0
 	for range min(n, maxAnswers) {
 		r.skipName()
 		typ := r.uint16()
@@ -70,6 +75,9 @@ func (r *dnsReader) answers(n int, rec *record.DNS) {
 		size := int(r.uint16())
 		data := r.data(typ, size)
 		if r.err != nil {
+			return
+		}
+		if text += len(data); text > maxAnswerText {
 			return
 		}
 		if len(rec.Answers) == 0 || ttl < rec.TTL {

@@ -29,9 +29,9 @@ func (f *frame) header(b []byte, size int) int {
 	case protoICMP, protoICMPv6:
 		if len(b) < 2 {
 			f.Odd = ICMPTruncated
-			return 0
+		} else {
+			f.SrcPort, f.DstPort = uint16(b[0]), uint16(b[1])
 		}
-		f.SrcPort, f.DstPort = uint16(b[0]), uint16(b[1])
 		return 8
 	case protoSCTP:
 		f.ports(b, PortsTruncated)

@@ -123,10 +123,11 @@ func (t *Table) fire(bucket uint32) {
 	}
 }
 
-// evict ends the flow that is due first, or nearly so: buckets do not know of
-// packets that came since.
+// evict ends the flow that is due first. Buckets do not know of packets that
+// came since, so it first moves flows to where they belong now: each packet
+// pays for one move at most, and tries bounds how many come at once.
 func (t *Table) evict() {
-	const tries = 8
+	const tries = 128
 	for ahead, tried := uint32(1), 0; ; {
 		head := t.wheel[(t.clock+ahead)%wheelSize]
 		if head == 0 {

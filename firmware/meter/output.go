@@ -40,7 +40,7 @@ type packer struct {
 	builders []*builder
 	size     int       // about the bytes of all blocks
 	rows     int       // of all builders
-	since    time.Time // when the output last saw it empty
+	since    time.Time // when it was last seen empty; zero at first, so the first batch goes at once
 }
 
 type builder struct {
