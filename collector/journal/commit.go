@@ -125,6 +125,7 @@ func (j *Journal) settle(g *group, kept int, err error) {
 	j.stats.Bytes += uint64(len(g.buf) - kept*(headSize+metaSize))
 	j.stats.Groups++
 	j.segs[len(j.segs)-1].end = j.active.size
+	j.end = Pos{j.active.number, j.active.size}
 	j.notifyLocked()
 }
 

@@ -101,6 +101,7 @@ type Journal struct {
 	closed  bool
 	stored  memory
 	segs    []segment     // by number
+	end     Pos           // after the newest durable entry
 	growing bool          // the last of segs is active
 	changed chan struct{} // closed and replaced when segs or the end change
 	holds   map[string]Pos
@@ -171,15 +172,11 @@ func (j *Journal) Stored(sensor [32]byte, boot [16]byte) ranges.Set {
 	return ranges.Set{}
 }
 
-// End returns the end of what is durable.
+// End returns the position after the newest durable entry.
 func (j *Journal) End() Pos {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if len(j.segs) == 0 {
-		return Pos{}
-	}
-	last := j.segs[len(j.segs)-1]
-	return Pos{last.number, last.end}
+	return j.end
 }
 
 // Stats returns the counters.

@@ -20,6 +20,10 @@ type Reader struct {
 // begins with the oldest segment after it.
 func (j *Journal) Reader(pos Pos) *Reader { return &Reader{j: j, pos: pos} }
 
+// Pos returns where the reader is: all before it was read, or was skipped and
+// reported.
+func (r *Reader) Pos() Pos { return r.pos }
+
 // Next returns the next entry and the position after it; it waits for one until
 // ctx is done. The entry's Body is valid until the next call. For a damaged
 // place it returns a *CorruptionErr and the next call goes on with the segment

@@ -60,10 +60,17 @@ func (j *Journal) open() (rec Recovery, err error) {
 	for i := len(j.segs) - 1; i >= 0; i-- {
 		err := j.recover(&j.segs[i], i == len(j.segs)-1, &rec)
 		var bad *CorruptionErr
-		if !errors.As(err, &bad) {
+		if errors.As(err, &bad) {
+			rec.Unreadable = append(rec.Unreadable, bad)
+			continue
+		}
+		if err != nil {
 			return rec, err
 		}
-		rec.Unreadable = append(rec.Unreadable, bad)
+		break
+	}
+	if n := len(j.segs); n > 0 {
+		j.end = Pos{j.segs[n-1].number, j.segs[n-1].end}
 	}
 	return rec, nil
 }

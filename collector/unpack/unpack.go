@@ -3,6 +3,7 @@
 package unpack
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/klauspost/compress/zstd"
@@ -33,7 +34,7 @@ func New() *Unpacker {
 }
 
 // Blocks returns the blocks of a batch. Where a part is damaged it returns the
-// blocks before it and an error. Raw columns are valid until the next call.
+// blocks before it and an error. They share nothing with body.
 func (u *Unpacker) Blocks(body []byte) ([]record.Block, error) {
 	codec, size, packed, err := batch.Parse(body)
 	if err != nil {
@@ -53,6 +54,9 @@ func (u *Unpacker) Blocks(body []byte) ([]record.Block, error) {
 		var b record.Block
 		if b, raw, err = record.ParseBlock(raw); err != nil {
 			return blocks, err
+		}
+		for i := range b.Columns {
+			b.Columns[i].Raw = bytes.Clone(b.Columns[i].Raw)
 		}
 		blocks = append(blocks, b)
 	}
