@@ -56,6 +56,15 @@ func endsOf(p *packet) (e ends, ok bool) {
 	return e, true
 }
 
+// vlanOf returns the packet's outermost VLAN id: of QinQ, if there are two.
+func vlanOf(p *packet) uint64 {
+	tag := p.proto("ieee8021ad", "vlan")
+	if tag == nil {
+		return 0
+	}
+	return tag.number(tag.Name + ".id")
+}
+
 // side is one direction of a flow.
 type side struct{ packets, bytes, flags, ttl uint64 }
 
@@ -92,7 +101,7 @@ func flowTruth(packets []packet) []fact {
 					f.fact.set("src_port", icmp.number(icmp.Name+".type"))
 					f.fact.set("dst_port", icmp.number(icmp.Name+".code"))
 				}
-				f.fact.set("vlan", p.proto("vlan").number("vlan.id"))
+				f.fact.set("vlan", vlanOf(p))
 				f.fact.set("src_mac", p.proto("eth").text("eth.src"))
 				f.fact.set("dst_mac", p.proto("eth").text("eth.dst"))
 				flows[e] = f
@@ -278,7 +287,7 @@ func arpTruth(packets []packet) []fact {
 		out = append(out, newFact("op", ops[a.number("arp.opcode")],
 			"sender_mac", a.text("arp.src.hw_mac"), "sender_addr", a.text("arp.src.proto_ipv4"),
 			"target_mac", a.text("arp.dst.hw_mac"), "target_addr", a.text("arp.dst.proto_ipv4"),
-			"vlan", packets[i].proto("vlan").number("vlan.id")))
+			"vlan", vlanOf(&packets[i])))
 	}
 	return out
 }

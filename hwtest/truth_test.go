@@ -86,7 +86,9 @@ func (f fact) set(key string, value any) {
 	default:
 		text = fmt.Sprint(value)
 	}
-	if text != "" && text != "0" && text != "false" && text != "<nil>" {
+	switch text {
+	case "", "0", "false", "<nil>", "00:00:00:00:00:00":
+	default:
 		f[key] = text
 	}
 }

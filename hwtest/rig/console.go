@@ -89,6 +89,9 @@ func (c *Console) wakeLocked() {
 	c.changed = make(chan struct{})
 }
 
+// fatal are lines after which nothing we wait for will come.
+var fatal = regexp.MustCompile(`Kernel panic|X64 Exception Type|Synchronous Exception at`)
+
 // Expect waits for a line, said at any time since power-on, that matches
 // pattern; it returns the submatches and when the line was said. It gives up
 // when ctx ends, when the machine does, and when the console falls silent.
@@ -102,6 +105,9 @@ func (c *Console) Expect(ctx context.Context, pattern string) ([]string, time.Ti
 		for ; seen < len(lines); seen++ {
 			if m := re.FindStringSubmatch(lines[seen].text); m != nil {
 				return m, lines[seen].at, nil
+			}
+			if fatal.MatchString(lines[seen].text) {
+				return nil, time.Time{}, fmt.Errorf("waiting for console to say %q: machine crashed%s", pattern, c.tail())
 			}
 		}
 		var why error

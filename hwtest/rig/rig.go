@@ -71,33 +71,32 @@ func Missing(b *board.Board) error {
 
 // Start takes the host's turn and switches the machine on. The machine runs
 // until Close, or until it switches itself off.
-func Start(ctx context.Context, cfg Config) (m *Machine, err error) {
-	m = &Machine{exited: make(chan struct{})}
-	defer func() {
-		if err != nil {
-			m.release()
-			err = fmt.Errorf("starting board %q: %w", cfg.Board.Name, err)
-		}
-	}()
+func Start(ctx context.Context, cfg Config) (*Machine, error) {
+	m := &Machine{exited: make(chan struct{})}
+	if err := m.start(ctx, cfg); err != nil {
+		m.Close()
+		return nil, fmt.Errorf("starting board %q: %w", cfg.Board.Name, err)
+	}
+	return m, nil
+}
+
+func (m *Machine) start(ctx context.Context, cfg Config) error {
 	unlock, err := lockHost(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	m.close = append(m.close, unlock)
 	// Socket addresses are short (unix(7): 108 bytes), so not in cfg.Dir.
 	sockets, err := os.MkdirTemp("", "rig-")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	m.close = append(m.close, func() { os.RemoveAll(sockets) })
 	args, err := m.arguments(cfg, sockets)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := m.launch(ctx, cfg, args, sockets); err != nil {
-		return nil, err
-	}
-	return m, nil
+	return m.launch(ctx, cfg, args, sockets)
 }
 
 // launch starts QEMU with its processor stopped, connects everything, and lets
@@ -127,9 +126,11 @@ func (m *Machine) launch(ctx context.Context, cfg Config, args []string, sockets
 		m.Console.end(m.err)
 		close(m.exited)
 	}()
-	m.close = append(m.close, func() { cmd.Process.Kill(); <-m.exited })
+	kill := func() { cmd.Process.Kill(); <-m.exited }
+	m.close = append(m.close, kill)
 	if m.qmp, err = control.accept(ctx, m.exited); err != nil {
-		return errors.Join(err, m.ended())
+		kill()
+		return errors.Join(m.err, err)
 	}
 	m.close = append(m.close, func() { m.qmp.Close() })
 	if !cfg.NoTap {
@@ -140,16 +141,6 @@ func (m *Machine) launch(ctx context.Context, cfg Config, args []string, sockets
 	}
 	m.On = time.Now()
 	return m.qmp.do("cont")
-}
-
-// ended returns how QEMU ended, or nil while it runs.
-func (m *Machine) ended() error {
-	select {
-	case <-m.exited:
-		return m.err
-	default:
-		return nil
-	}
 }
 
 // PressPower presses the power button and waits until the machine is off.
@@ -166,9 +157,7 @@ func (m *Machine) PressPower(ctx context.Context) error {
 }
 
 // Close cuts the power, if it is still on, and gives the turn back.
-func (m *Machine) Close() { m.release() }
-
-func (m *Machine) release() {
+func (m *Machine) Close() {
 	for i := len(m.close) - 1; i >= 0; i-- {
 		m.close[i]()
 	}
@@ -197,7 +186,7 @@ func (m *Machine) arguments(cfg Config, sockets string) ([]string, error) {
 		if err := copyFile(m.Disk, filepath.Join(cfg.Image, image.FileDisk)); err != nil {
 			return nil, err
 		}
-		args = append(args, "-drive", "if=none,id=disk,format=raw,file="+m.Disk, "-device", q.Disk+",drive=disk,bootindex=0")
+		args = append(args, "-drive", "if=none,id=disk,format=raw,file="+m.Disk, "-device", q.Disk+",drive=disk,bootindex=1")
 	}
 	if cfg.Board.Boot == board.UEFI && !cfg.Direct {
 		f, err := firmware(cfg.Board)
