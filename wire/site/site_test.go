@@ -10,7 +10,7 @@ import (
 )
 
 func sample() site.Site {
-	return site.Site{Name: "lab", Collectors: []string{"192.0.2.1:4739", "[2001:db8::1]:4739", "collector.example:4739"},
+	return site.Site{Name: "lab", Collectors: []string{"192.0.2.1:7755", "[2001:db8::1]:7755", "collector.example:7755"},
 		Box: site.Key{1}, Identity: site.Key{2}, Next: site.Key{3}}
 }
 
