@@ -49,7 +49,7 @@ func createFile(dir string, number uint64, p partition, t *table) (*file, error)
 	return &file{
 		File: manifest.File{Path: path, Kind: p.kind}, dir: dir, table: t, columns: len(t.columns),
 		tmp: tmp, leaf: leaf,
-		w: parquet.NewWriter(tmp, schema, parquet.PageBufferSize(pageSize), parquet.CreatedBy("taproot", "", "")),
+		w: parquet.NewWriter(tmp, schema, parquet.Compression(codec), parquet.PageBufferSize(pageSize), parquet.CreatedBy("taproot", "", "")),
 	}, nil
 }
 

@@ -121,7 +121,7 @@ var codec = &zstd.Codec{Level: zstd.SpeedFastest}
 func (t *table) schema() (*parquet.Schema, []int) {
 	group := parquet.Group{}
 	for _, c := range t.columns {
-		group[c.Name] = parquet.Compressed(node(c.Type), codec)
+		group[c.Name] = node(c.Type)
 	}
 	s := parquet.NewSchema(t.kind, group)
 	leaf := make([]int, len(t.columns))
