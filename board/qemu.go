@@ -13,8 +13,11 @@ type QEMU struct {
 	// Kernel is the image file for a direct kernel boot.
 	Kernel string `json:"kernel"`
 
-	// Memory is what the board has and the sensor must fit in, in MiB.
-	Memory int `json:"memory"`
+	// Memory is what the sensor must fit in, in MiB. UEFIMemory is what it
+	// takes to get there through UEFI: Debian's x86 kernel unpacks itself into
+	// 64 MiB in one piece beside the firmware and the image.
+	Memory     int `json:"memory"`
+	UEFIMemory int `json:"uefi_memory,omitempty"`
 
 	// NICs are the -device arguments of the ports, in the order of
 	// Board.Ports; netdev= and mac= are the rig's to add.
@@ -65,10 +68,11 @@ var qemuX86 = Board{
 		Binary: "qemu-system-x86_64",
 		Args: []string{"-machine", "q35,accel=tcg", "-cpu", "max", "-nodefaults",
 			"-device", "virtio-rng-pci,addr=04.0", "-device", "i6300esb,addr=05.0"},
-		Kernel: "vmlinux",
-		Memory: 128,
-		NICs:   qemuNICs,
-		Disk:   qemuDisk,
+		Kernel:     "vmlinux",
+		Memory:     128,
+		UEFIMemory: 192,
+		NICs:       qemuNICs,
+		Disk:       qemuDisk,
 		Firmware: []Firmware{
 			{Code: "/usr/share/OVMF/OVMF_CODE_4M.fd", Vars: "/usr/share/OVMF/OVMF_VARS_4M.fd"},
 			{Code: "/usr/share/OVMF/OVMF_CODE.fd", Vars: "/usr/share/OVMF/OVMF_VARS.fd"},

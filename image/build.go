@@ -35,7 +35,7 @@ type Options struct {
 	Base string
 
 	Release string // what the image calls itself
-	Debug   bool   // kernel messages on the console, debug logs
+	Debug   bool   // kernel messages on the console
 
 	Cache *Cache
 }
@@ -122,7 +122,7 @@ func (o Options) pack(ctx context.Context, k kernel, init []byte) (*image, error
 	if err != nil {
 		return nil, err
 	}
-	initrd, err := initramfs(init, mods, identity{Board: o.Board.Name, Kernel: k.release, Release: o.Release, Debug: o.Debug})
+	initrd, err := initramfs(init, mods, identity{Board: o.Board.Name, Kernel: k.release, Release: o.Release})
 	if err != nil {
 		return nil, fmt.Errorf("packing initramfs: %w", err)
 	}

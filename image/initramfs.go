@@ -16,7 +16,6 @@ type identity struct {
 	Board   string `json:"board"`
 	Kernel  string `json:"kernel"`
 	Release string `json:"release"`
-	Debug   bool   `json:"debug,omitempty"`
 }
 
 // Kernels refuse a window of more than 8 MiB, and half of that costs under one

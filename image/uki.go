@@ -19,11 +19,8 @@ type section struct {
 const (
 	peSignatureAt    = 0x3c // from the start of the file
 	peSections       = 6
-	peOptionalSize   = 20
 	peOptional       = 24
-	peFileAlign      = peOptional + 36
 	peSizeOfImage    = peOptional + 56
-	peSizeOfHeaders  = peOptional + 60
 	peCheckSum       = peOptional + 64
 	peSectionHead    = 40
 	initializedRead  = pe.IMAGE_SCN_CNT_INITIALIZED_DATA | pe.IMAGE_SCN_MEM_READ
@@ -38,18 +35,18 @@ func appendSections(stub []byte, sections []section) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading EFI stub: %w", err)
 	}
-	if len(f.Sections) == 0 {
-		return nil, errors.New("reading EFI stub: no sections")
+	opt, ok := f.OptionalHeader.(*pe.OptionalHeader64)
+	if !ok || len(f.Sections) == 0 || opt.FileAlignment == 0 || int64(opt.SizeOfHeaders) > int64(len(stub)) {
+		return nil, errors.New("reading EFI stub: not a whole PE32+ program")
 	}
 	le := binary.LittleEndian
 	out := bytes.Clone(stub)
 	at := int(le.Uint32(out[peSignatureAt:]))
-	head := out[at:]
-	fileAlign := le.Uint32(head[peFileAlign:])
+	fileAlign := opt.FileAlignment
 	last := f.Sections[len(f.Sections)-1]
 	address := alignUp(last.VirtualAddress+last.VirtualSize, payloadAlignment)
-	table := at + peOptional + int(le.Uint16(head[peOptionalSize:])) + len(f.Sections)*peSectionHead
-	if end := table + len(sections)*peSectionHead; end > int(le.Uint32(head[peSizeOfHeaders:])) {
+	table := at + peOptional + int(f.SizeOfOptionalHeader) + len(f.Sections)*peSectionHead
+	if end := table + len(sections)*peSectionHead; end > int(opt.SizeOfHeaders) {
 		return nil, fmt.Errorf("EFI stub has no room for %d section headers", len(sections))
 	}
 	for i, s := range sections {
@@ -65,7 +62,7 @@ func appendSections(stub []byte, sections []section) ([]byte, error) {
 		out = append(out, s.data...)
 	}
 	out = pad(out, int(fileAlign))
-	head = out[at:]
+	head := out[at:]
 	le.PutUint16(head[peSections:], uint16(len(f.Sections)+len(sections)))
 	le.PutUint32(head[peSizeOfImage:], address)
 	le.PutUint32(head[peCheckSum:], 0) // UEFI does not check it

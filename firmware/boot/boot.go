@@ -27,7 +27,6 @@ type Image struct {
 	Board   string `json:"board"`
 	Kernel  string `json:"kernel"`
 	Release string `json:"release"`
-	Debug   bool   `json:"debug"`
 }
 
 // ReadImage reads the image's own description and finds its board.

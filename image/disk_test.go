@@ -1,0 +1,119 @@
+package image
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/taproot-sensor/taproot/board"
+)
+
+// run runs a tool that we did not write, or skips.
+func run(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		if path, err = exec.LookPath("/usr/sbin/" + name); err != nil {
+			t.Skipf("%s is not installed", name)
+		}
+	}
+	out, err := exec.Command(path, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %q: %v\n%s", name, args, err, out)
+	}
+	return string(out)
+}
+
+func noise(n int) []byte {
+	b := make([]byte, n)
+	rand.NewChaCha8([32]byte{1}).Read(b)
+	return b
+}
+
+func writeTemp(t *testing.T, data []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "image")
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestFATReadByOthers(t *testing.T) {
+	const slot = 30 << 20
+	for _, size := range []int{1, fatClusterSize, fatClusterSize + 1, 10_675_712, 29 << 20} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			data := noise(size)
+			img, err := fatImage(slot, "BOOTX64 EFI", data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			path := writeTemp(t, img)
+			run(t, "fsck.fat", "-n", "-v", path)
+			if out := run(t, "mdir", "-i", path, "-/", "-b", "::"); !strings.Contains(out, "::/EFI/BOOT/BOOTX64.EFI") {
+				t.Errorf("mdir shows\n%s", out)
+			}
+			copied := filepath.Join(t.TempDir(), "copy")
+			run(t, "mcopy", "-i", path, "::/EFI/BOOT/BOOTX64.EFI", copied)
+			if got, err := os.ReadFile(copied); err != nil || !bytes.Equal(got, data) {
+				t.Errorf("the file read back differs (%v)", err)
+			}
+		})
+	}
+}
+
+func TestFATRefuses(t *testing.T) {
+	if _, err := fatImage(30<<20, "BOOTX64 EFI", make([]byte, 30<<20)); err == nil || !strings.Contains(err.Error(), "does not fit") {
+		t.Errorf("a file as large as its slot: got %v", err)
+	}
+	for _, size := range []int64{1 << 20, 1 << 30} {
+		if _, err := fatImage(size, "BOOTX64 EFI", nil); err == nil || !strings.Contains(err.Error(), "clusters") {
+			t.Errorf("slot of %d bytes: got %v", size, err)
+		}
+	}
+}
+
+func TestDiskReadByOthers(t *testing.T) {
+	for _, b := range board.All() {
+		if len(b.Disk) == 0 {
+			continue
+		}
+		t.Run(b.Name, func(t *testing.T) {
+			content := map[string][]byte{"slot-a": noise(1000), "slot-b": noise(1000)}
+			img, err := diskImage(b, content)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(img) > 66_000_000 {
+				t.Errorf("disk of %d bytes, want at most 66 MB", len(img))
+			}
+			for _, r := range b.Disk {
+				if got := img[r.Start:][:len(content[r.Name])]; !bytes.Equal(got, content[r.Name]) {
+					t.Errorf("region %q does not hold its content", r.Name)
+				}
+			}
+			path := writeTemp(t, img)
+			if out := run(t, "sgdisk", "-v", path); !strings.Contains(out, "No problems found") {
+				t.Errorf("sgdisk says\n%s", out)
+			}
+			out := run(t, "sgdisk", "-p", path)
+			for _, r := range b.Disk {
+				if !strings.Contains(out, r.Name) {
+					t.Errorf("sgdisk shows no %q:\n%s", r.Name, out)
+				}
+			}
+		})
+	}
+}
+
+func TestDiskRefusesOverfullRegion(t *testing.T) {
+	b := &board.Board{Name: "tiny", Disk: []board.Region{{Name: "slot-a", Type: board.TypeESP, Start: 1 << 20, Size: 4096}}}
+	if _, err := diskImage(b, map[string][]byte{"slot-a": make([]byte, 4097)}); err == nil || !strings.Contains(err.Error(), `"slot-a": 4097 bytes, 4096 fit`) {
+		t.Errorf("got %v", err)
+	}
+}
