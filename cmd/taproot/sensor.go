@@ -32,12 +32,10 @@ func runSensor(ctx context.Context, args []string, stdout, stderr io.Writer) err
 	siteFile := flags.String("site", "", "site `file`, which names the collector and its keys")
 	keyFile := flags.String("key", "", "`file` that keeps who this sensor is; made if missing (default: a new sensor each time)")
 	verbose := flags.Bool("v", false, "log what is dropped, and why")
-	if err := flags.Parse(args); err != nil {
+	if err := parse(flags, args, 0); err != nil {
 		return err
 	}
 	switch {
-	case flags.NArg() > 0:
-		return fmt.Errorf("sensor: unexpected argument %q", flags.Arg(0))
 	case (*port == "") == (*file == ""):
 		return errors.New("sensor: want one of -i INTERFACE and --read FILE")
 	case *siteFile == "":

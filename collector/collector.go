@@ -1,0 +1,196 @@
+// Package collector is the server: edge, journal, lake, query, fleet and
+// control, joined.
+//
+// Everything it keeps is below one data directory: keys/ and site.toml, which
+// it makes at its first start, journal/, lake/, fleet.db and control.sock.
+package collector
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/taproot-sensor/taproot/collector/control"
+	"github.com/taproot-sensor/taproot/collector/edge"
+	"github.com/taproot-sensor/taproot/collector/fleet"
+	"github.com/taproot-sensor/taproot/collector/journal"
+	"github.com/taproot-sensor/taproot/collector/lake"
+	"github.com/taproot-sensor/taproot/collector/query"
+	"github.com/taproot-sensor/taproot/provisioning"
+	"github.com/taproot-sensor/taproot/wire/enrol"
+)
+
+// flushTimeout bounds the last write of Parquet files when a collector stops.
+// What they lack is still in the journal.
+const flushTimeout = 30 * time.Second
+
+// Config is what a collector is told.
+type Config struct {
+	Data      string   // directory of everything that is kept
+	Listen    string   // UDP address, host:port
+	Addresses []string // host:port that sensors dial; empty keeps those of site.toml, or guesses
+	Name      string   // of the site, where there is no site.toml yet
+	Log       *slog.Logger
+	Say       func(format string, args ...any) // lines for who started it
+}
+
+// collector is a Run under way.
+type collector struct {
+	Config
+	keys    *provisioning.Keys
+	fleet   *fleet.Registry
+	journal *journal.Journal
+	lake    *lake.Lake
+	edge    *edge.Edge
+}
+
+// Run serves until ctx ends. Then it stops listening, finishes the group
+// commit, acknowledges it, makes Parquet of all that is stored, closes, and
+// says what was stored.
+func Run(ctx context.Context, cfg Config) error {
+	if err := os.MkdirAll(cfg.Data, 0o755); err != nil {
+		return fmt.Errorf("making data directory: %w", err)
+	}
+	commands, err := control.Listen(cfg.Data) // first, since it tells whether another collector runs here
+	if err != nil {
+		return err
+	}
+	defer commands.Close()
+	c := &collector{Config: cfg}
+	if err := c.openSite(); err != nil {
+		return err
+	}
+	conn, err := listen(cfg.Listen)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if c.lake, err = lake.Open(filepath.Join(c.Data, "lake"), lake.Options{Log: c.Log}); err != nil {
+		return err
+	}
+	if c.fleet, err = fleet.Open(filepath.Join(c.Data, "fleet.db")); err != nil {
+		return err
+	}
+	defer c.fleet.Close()
+	if err := c.openJournal(); err != nil {
+		return err
+	}
+	box, boxKey := [32]byte(c.keys.Box), [32]byte(c.keys.BoxKey())
+	c.edge = edge.New(edge.Config{
+		Conn: conn, Box: &box, BoxKey: &boxKey, Identity: c.keys.IdentityKey(), Journal: c.journal, Decide: c.decide, Log: cfg.Log,
+	})
+	c.Say("listening for sensors on UDP %s", conn.LocalAddr())
+	return c.serve(ctx, commands)
+}
+
+func listen(addr string) (*net.UDPConn, error) {
+	a, err := net.ResolveUDPAddr("udp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("listening for sensors: %w", err)
+	}
+	conn, err := net.ListenUDP("udp", a)
+	if err != nil {
+		return nil, fmt.Errorf("listening for sensors: %w", err)
+	}
+	return conn, nil
+}
+
+// openJournal opens the journal and says what had to be repaired.
+func (c *collector) openJournal() error {
+	j, repaired, err := journal.Open(filepath.Join(c.Data, "journal"), journal.Options{})
+	if err != nil {
+		return err
+	}
+	c.journal = j
+	if repaired.Cut != nil || len(repaired.Unreadable) > 0 {
+		c.Say("journal: %v", repaired)
+	}
+	return nil
+}
+
+// serve runs every part until ctx ends or one of them fails, and then ends them
+// in the order that data goes: edge, journal, acknowledgements, lake.
+func (c *collector) serve(ctx context.Context, commands net.Listener) error {
+	lakeCtx, stopLake := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopLake()
+	lakeDone := make(chan error, 1)
+	go func() { lakeDone <- c.lake.Run(lakeCtx, c.journal) }()
+
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return c.edge.Run(ctx) })
+	g.Go(func() error {
+		s := &control.Server{Fleet: c.fleet, Journal: c.journal, Decided: c.decided, Query: c.query, Status: c.status}
+		return s.Run(ctx, commands)
+	})
+	err := g.Wait()
+	c.Say("stopping")
+	err = errors.Join(err, c.journal.Close())
+	c.edge.Flush()
+	flush, cancel := context.WithTimeout(lakeCtx, flushTimeout)
+	defer cancel()
+	err = errors.Join(err, c.lake.Flush(flush))
+	stopLake()
+	err = errors.Join(err, <-lakeDone)
+	j, l := c.journal.Stats(), c.lake.Counters()
+	c.Say("stored %d batches since start; %d records made %d Parquet files", j.Entries, l["rows"], l["files"])
+	return err
+}
+
+// decide answers the edge's question what to do with a sensor that says HELLO.
+func (c *collector) decide(id enrol.Identity, claims enrol.Claims, from netip.AddrPort) (enrol.Status, error) {
+	s, err := c.fleet.Seen(id, claims, from, time.Now())
+	if err != nil {
+		return 0, err
+	}
+	if s.State == fleet.Pending && s.FirstSeen.Equal(s.LastSeen) {
+		c.Say("sensor %s (board %s, from %s) waits for approval: compare the code with its console, then\n  taproot sensors approve %s --data %s",
+			s.Code, s.Claims["board"], s.Address, s.Code, c.Data)
+	}
+	return s.State.Status(), nil
+}
+
+// decided ends the sessions of a sensor that was revoked.
+func (c *collector) decided(s fleet.Sensor) {
+	c.Say("sensor %s is %s", s.Code, s.State)
+	var id enrol.Identity
+	if _, err := hex.Decode(id[:], []byte(s.ID)); err == nil && s.State == fleet.Revoked {
+		c.edge.Revoke(id)
+	}
+}
+
+func (c *collector) query(ctx context.Context, sql string, out io.Writer) error {
+	if err := c.lake.Flush(ctx); err != nil {
+		return err
+	}
+	return query.Run(ctx, query.Options{LakeDir: filepath.Join(c.Data, "lake")}, sql, out)
+}
+
+func (c *collector) status() control.Status {
+	s := control.Status{Counters: map[string]uint64{}}
+	for name, n := range c.edge.Counters() {
+		s.Counters["edge_"+name] = n
+	}
+	j := c.journal.Stats()
+	maps.Copy(s.Counters, map[string]uint64{
+		"journal_entries": j.Entries, "journal_bytes": j.Bytes, "journal_duplicates": j.Duplicates,
+		"journal_failed": j.Failed, "journal_syncs": j.Groups, "journal_segments": uint64(j.Segments),
+	})
+	for name, n := range c.lake.Counters() {
+		s.Counters["lake_"+name] = n
+	}
+	if j.Failing != "" {
+		s.Problems = append(s.Problems, "journal: "+j.Failing)
+	}
+	return s
+}
