@@ -183,6 +183,9 @@ func TestStream(t *testing.T) {
 		if got, ok := s.Add(tt.seq, []byte(tt.data)); string(got) != tt.want || !ok {
 			t.Errorf("after %q: got %q, %v, want %q", tt.data, got, ok, tt.want)
 		}
+		if s.Waits() != (tt.data == "late") {
+			t.Errorf("after %q: waits %v", tt.data, s.Waits())
+		}
 	}
 	s.Consume(6)
 	if got, ok := s.Add(6, []byte("i")); string(got) != "ghi" || !ok {

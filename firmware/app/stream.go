@@ -12,7 +12,12 @@ type Stream struct {
 	buf  []byte
 	next uint32 // sequence number that follows buf
 	open bool   // next is valid
+	gap  bool   // the last segment came early
 }
+
+// Waits reports whether a segment is missing: the last that was added came
+// early.
+func (s *Stream) Waits() bool { return s.gap }
 
 // Add takes a segment and returns what is in order and not yet consumed. It
 // reports false if that would be more than MaxStream.
@@ -20,14 +25,11 @@ func (s *Stream) Add(seq uint32, b []byte) ([]byte, bool) {
 	if !s.open {
 		s.open, s.next = true, seq
 	}
-	if again := int32(s.next - seq); again > 0 {
-		if int(again) >= len(b) {
-			return s.buf, true
-		}
-		b = b[again:]
-	} else if again < 0 {
+	again := int(int32(s.next - seq))
+	if s.gap = again < 0; s.gap || again >= len(b) {
 		return s.buf, true
 	}
+	b = b[again:]
 	if len(s.buf)+len(b) > MaxStream {
 		return s.buf, false
 	}

@@ -5,9 +5,13 @@ import (
 	"errors"
 	"net"
 	"os"
+	"os/exec"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/taproot-sensor/taproot/firmware/capture"
 )
@@ -89,4 +93,76 @@ func TestRingNoPort(t *testing.T) {
 	if err == nil || !strings.HasPrefix(err.Error(), `opening port "none0": `) {
 		t.Errorf("error %v", err)
 	}
+}
+
+// TestRingVLAN sends a tagged frame over a pair of ports in a network
+// namespace of its own, and maps the ring outside of it, as the jailed process
+// does.
+func TestRingVLAN(t *testing.T) {
+	tagged := append([]byte{2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x81, 0, 0xe0, 7, 0x88, 0xb5}, make([]byte, 100)...)
+	send := make(chan struct{})
+	socket := make(chan *os.File)
+	go func() {
+		defer close(socket)
+		runtime.LockOSThread() // and never unlock: the thread ends, and its namespace with it
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			t.Logf("needs CAP_SYS_ADMIN: %v", err)
+			return
+		}
+		for _, args := range []string{"link add near type veth peer name far", "link set near up", "link set far up"} {
+			if out, err := exec.Command("ip", strings.Fields(args)...).CombinedOutput(); err != nil {
+				t.Logf("ip %s: %v: %s", args, err, out)
+				return
+			}
+		}
+		f, err := capture.OpenSocket("far", capture.RingOptions{})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		near, err := net.InterfaceByName("near")
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW, 0)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer unix.Close(fd)
+		socket <- f
+		<-send
+		if err := unix.Sendto(fd, tagged, 0, &unix.SockaddrLinklayer{Ifindex: near.Index, Halen: 6}); err != nil {
+			t.Error(err)
+		}
+	}()
+	f, ok := <-socket
+	if !ok {
+		t.Skip("no pair of ports to test with")
+	}
+	src, err := capture.RingFrom(f, capture.RingOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	close(send)
+	frames := make([]capture.Frame, 16)
+	for range 20 {
+		n, err := src.NextBatch(frames)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range frames[:n] {
+			if f.VLANType == 0 {
+				continue // the ports' own multicast
+			}
+			want := append(bytes.Clone(tagged[:12]), tagged[16:]...)
+			if f.VLANType != 0x8100 || f.VLAN != 0xe007 || int(f.WireLen) != len(tagged) || !bytes.Equal(f.Data, want) {
+				t.Errorf("got %+v", f)
+			}
+			return
+		}
+	}
+	t.Error("the tagged frame did not come")
 }

@@ -30,6 +30,11 @@ func ports(low, high uint16, proto uint8) uint64 {
 	return uint64(low)<<48 | uint64(high)<<32 | uint64(proto)
 }
 
+// is compares word by word: == would call memequal.
+func (k *Key) is(o *Key) bool {
+	return k[4] == o[4] && k[3] == o[3] && k[1] == o[1] && k[2] == o[2] && k[0] == o[0]
+}
+
 // Addr returns the address of end 0 or 1.
 func (k *Key) Addr(end uint8) netip.Addr {
 	var b [16]byte

@@ -19,31 +19,32 @@ const (
 )
 
 // A Record is a flow in the table. It holds no pointers, so the garbage
-// collector never looks at the slab of them.
+// collector never looks at the slab of them. What each packet needs is in the
+// first two of its three cache lines.
 type Record struct {
-	Key     Key
-	Last    int64  // Unix ns of the last packet
-	First   int64  // Unix ns of the first
-	touched uint32 // table clock of the last packet, in seconds
-	Stream  uint32 // the caller's: which reassembly state belongs to the flow
+	Key      Key
+	Last     int64  // Unix ns of the last packet
+	touched  uint32 // table clock of the last packet, in seconds
+	Stream   uint32 // the caller's: which reassembly state belongs to the flow
+	App      uint8  // the caller's: the application protocol
+	Parser   uint8  // the caller's: who wants its payload
+	Client   uint8  // end that opened the flow
+	closed   uint8  // Reason, once TCP has ended
+	oriented bool   // it is known who the client is
 
 	Sides [2]Side // by end of Key
 
-	ID       uint64
-	began    uint32 // table clock of the first packet
-	next     uint32 // neighbours in the wheel's bucket, or the next free record
-	prev     uint32
-	bucket   uint16
-	VLAN     uint16
-	SrcMAC   [6]byte // the caller's: of the first frame's source
-	DstMAC   [6]byte // and destination
-	Client   uint8   // end that opened the flow
-	App      uint8   // the caller's: the application protocol
-	Parser   uint8   // the caller's: who wants its payload
-	ICMP     uint8   // type of the first packet
-	Code     uint8   // and its code
-	closed   uint8   // Reason, once TCP has ended
-	oriented bool    // a SYN has said who the client is
+	First  int64 // Unix ns of the first packet
+	ID     uint64
+	began  uint32 // table clock of the first packet
+	next   uint32 // neighbours in the wheel's bucket, or the next free record
+	prev   uint32
+	bucket uint16
+	VLAN   uint16
+	SrcMAC [6]byte // the caller's: of the first frame's source
+	DstMAC [6]byte // and destination
+	ICMP   uint8   // type of the first packet
+	Code   uint8   // and its code
 }
 
 // answered reports whether both ends of the flow have sent something.

@@ -202,7 +202,7 @@ func (t *Table) find(p *Packet) (slot, index uint32) {
 		if s == 0 {
 			return at, 0
 		}
-		if uint32(s>>32) == tag && t.records[uint32(s)-1].Key == p.Key {
+		if uint32(s>>32) == tag && t.records[uint32(s)-1].Key.is(&p.Key) {
 			return at, uint32(s)
 		}
 	}

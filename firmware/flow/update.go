@@ -54,8 +54,13 @@ func (t *Table) handshake(i uint32, p *Packet) {
 // Orient makes end the client, unless a SYN or an earlier call has said who it
 // is.
 func (r *Record) Orient(end uint8) {
-	if !r.oriented {
-		r.oriented, r.Client = true, end
+	if r.oriented {
+		return
+	}
+	r.oriented = true
+	if r.Client != end {
+		r.Client = end
+		r.SrcMAC, r.DstMAC = r.DstMAC, r.SrcMAC
 	}
 }
 

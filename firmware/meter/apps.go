@@ -69,6 +69,7 @@ type appCounts struct {
 	panics    uint64          // of parsers; the flow went on without
 	overflow  uint64          // streams given up because they held too much
 	stolen    uint64          // streams given up because another flow needed the room
+	gaps      uint64          // sides of streams that ended waiting for a segment
 }
 
 func newApps(out *output) *apps {

@@ -45,8 +45,9 @@ func (m *meter) sensor(now time.Time) {
 	emit("meter", "parser_panics", m.apps.count.panics)
 	emit("meter", "streams_overflow", m.apps.count.overflow)
 	emit("meter", "streams_stolen", m.apps.count.stolen)
-	for kind, n := range m.out.count.records {
-		emit("meter", "records_"+kind, n)
+	emit("meter", "streams_gap", m.apps.count.gaps)
+	for _, def := range record.Kinds() {
+		emit("meter", "records_"+def.Kind, m.out.count.records[def.Kind])
 	}
 	emit("meter", "batches", m.out.count.batches)
 	emit("meter", "raw_bytes", m.out.count.rawBytes)

@@ -74,12 +74,16 @@ func (s *streams) release(a *apps, r *flow.Record) {
 	r.Stream = 0
 }
 
-// end reports what the stream has and empties it.
+// end reports what the stream has, and empties it.
 func (st *stream) end(a *apps) {
 	if st.done[0] || st.done[1] {
 		a.out.add(record.TLSDef, &st.tls)
 	}
-	st.sides[0].Reset()
-	st.sides[1].Reset()
+	for i := range st.sides {
+		if st.sides[i].Waits() {
+			a.count.gaps++
+		}
+		st.sides[i].Reset()
+	}
 	*st = stream{sides: st.sides}
 }
