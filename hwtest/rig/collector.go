@@ -1,0 +1,100 @@
+package rig
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/taproot-sensor/taproot/collector/control"
+)
+
+// startTimeout bounds a collector's start, its journal's recovery included.
+const startTimeout = 30 * time.Second
+
+// A Collector is the real program as a child process, on the host's loopback.
+type Collector struct {
+	*control.Client
+	Data string   // its data directory
+	Said *Console // what it says, of the last start
+
+	program string
+	port    int
+	log     io.Writer
+	cmd     *exec.Cmd
+	exited  chan struct{}
+	err     error // valid once exited is closed
+}
+
+// NewCollector returns a collector on the data directory that Start will run;
+// what it says and logs goes to log too, which may be nil. Its site file names
+// UplinkHost, so that an image made with it finds the collector.
+func NewCollector(tools Tools, data string, log io.Writer) (*Collector, error) {
+	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		return nil, fmt.Errorf("finding a port for the collector: %w", err)
+	}
+	defer conn.Close()
+	return &Collector{
+		Client: control.NewClient(data), Data: data,
+		program: tools.Taproot, port: conn.LocalAddr().(*net.UDPAddr).Port, log: log,
+	}, nil
+}
+
+// Site returns the path of the site file; it is there after the first Start.
+func (c *Collector) Site() string { return filepath.Join(c.Data, "site.toml") }
+
+// Start runs the collector until Stop or Kill, and returns when it listens.
+func (c *Collector) Start(ctx context.Context) error {
+	c.cmd = exec.Command(c.program, "collector", "--data", c.Data, "--name", "lab",
+		"--listen", fmt.Sprintf("127.0.0.1:%d", c.port), "--address", fmt.Sprintf("%s:%d", UplinkHost, c.port))
+	// A Ctrl-C at the terminal is for us; we then stop it in good order.
+	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	out, in, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	c.cmd.Stdout, c.cmd.Stderr = in, in
+	if err := c.cmd.Start(); err != nil {
+		return fmt.Errorf("starting collector: %w", errors.Join(err, in.Close(), out.Close()))
+	}
+	in.Close()
+	said, exited := newConsole(c.log), make(chan struct{})
+	c.Said, c.exited = said, exited
+	go func() {
+		defer close(exited)
+		defer out.Close()
+		said.read(out)
+		c.err = c.cmd.Wait()
+		said.end(c.err)
+	}()
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	if _, _, err := said.Expect(ctx, "listening for sensors"); err != nil {
+		c.Kill()
+		return fmt.Errorf("starting collector: %w", err)
+	}
+	return nil
+}
+
+// Stop asks the collector to end in good order and waits until it has.
+func (c *Collector) Stop() error {
+	c.cmd.Process.Signal(syscall.SIGTERM)
+	<-c.exited
+	if c.err != nil {
+		return fmt.Errorf("stopping collector: %w%s", c.err, c.Said.tail())
+	}
+	return nil
+}
+
+// Kill ends the collector as a power cut would, and waits until it is gone.
+func (c *Collector) Kill() {
+	c.cmd.Process.Kill()
+	<-c.exited
+}
