@@ -173,8 +173,16 @@ func (s *sensor) watchdog(ctx context.Context) error {
 	})
 }
 
+// clockTolerance is how far the clock may be off before it is set: records have
+// the time of both ends, and a clock that jumps is worse than one that is a
+// little late.
+const clockTolerance = 500 * time.Millisecond
+
 // setClock moves the machine's clock by what the collector says it is behind.
 func (s *sensor) setClock(offset time.Duration) {
+	if offset.Abs() < clockTolerance {
+		return
+	}
 	now := unix.NsecToTimespec(time.Now().Add(offset).UnixNano())
 	if err := unix.ClockSettime(unix.CLOCK_REALTIME, &now); err != nil {
 		s.log.Error("setting clock", "err", err)

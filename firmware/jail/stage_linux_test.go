@@ -17,6 +17,8 @@ func TestMain(m *testing.M) {
 	switch os.Getenv("TAPROOT_TEST_STAGE") {
 	case "":
 		os.Exit(m.Run())
+	case "jailed":
+		jailed()
 	case "crash":
 		Supervisor().Beat()
 		os.Exit(3)
