@@ -7,7 +7,7 @@ PCAP ?=
 ONCE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test check hwtest bench fuzz captures
+.PHONY: help build run test check hwtest bench fuzz generate captures
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -23,18 +23,27 @@ run: build ## a sensor in QEMU, its collector, live; ONCE=1 ends by itself, PCAP
 
 test: build ## every test, the QEMU scenarios included
 	@scripts/install-deps test
-	TAPROOT_HWTEST=1 $(GO) test ./...
+	TAPROOT_HWTEST=1 $(GO) test -timeout 25m ./...
 
-check: build ## gofmt, vet, race tests, staticcheck
+check: build ## gofmt, vet, race tests (no QEMU), staticcheck
 	@scripts/install-deps test
 	@test -z "$$(gofmt -l .)" || { echo "gofmt -l:"; gofmt -l .; exit 1; }
 	$(GO) vet ./...
-	$(GO) test -race ./...
+	$(GO) test -race -short ./...
 	$(GO) tool -modfile=tools/go.mod staticcheck ./...
 
 hwtest: build ## the QEMU scenarios alone, with their measurements
 	@scripts/install-deps test
 	TAPROOT_HWTEST=1 $(GO) test -count=1 -v ./hwtest/...
+
+bench: build ## benchmarks of the wire, the engine, the journal and the lake
+	$(GO) test -run '^$$' -bench . -benchmem ./wire/... ./firmware/... ./collector/...
+
+fuzz: ## every parser for 30 s each
+	scripts/fuzz-all 30s
+
+generate: ## write docs/records.md anew from the definitions
+	$(GO) test ./wire/record -run Reference -update
 
 captures: ## record testdata/captures anew (root)
 	@scripts/install-deps captures
