@@ -20,7 +20,7 @@ type Stream struct {
 func (s *Stream) Waits() bool { return s.gap }
 
 // Add takes a segment and returns what is in order and not yet consumed. It
-// reports false if that would be more than MaxStream.
+// reports false if that is more than MaxStream, of which it returns the front.
 func (s *Stream) Add(seq uint32, b []byte) ([]byte, bool) {
 	if !s.open {
 		s.open, s.next = true, seq
@@ -30,12 +30,10 @@ func (s *Stream) Add(seq uint32, b []byte) ([]byte, bool) {
 		return s.buf, true
 	}
 	b = b[again:]
-	if len(s.buf)+len(b) > MaxStream {
-		return s.buf, false
-	}
-	s.buf = append(s.buf, b...)
-	s.next += uint32(len(b))
-	return s.buf, true
+	fits := min(len(b), MaxStream-len(s.buf))
+	s.buf = append(s.buf, b[:fits]...)
+	s.next += uint32(fits)
+	return s.buf, fits == len(b)
 }
 
 // Consume takes n bytes off the front.

@@ -120,7 +120,7 @@ func run(t testing.TB, file []byte) (records, error) {
 		t.Fatal(err)
 	}
 	var pipe bytes.Buffer
-	err = meter.Run(context.Background(), meter.Config{Source: src, Out: &pipe})
+	err = meter.Run(context.Background(), meter.Config{Source: src, Out: &pipe, FlowCapacity: 1024})
 	out := parse(t, &pipe)
 	out.check(t, src.Stats().Frames)
 	return out, err
