@@ -38,10 +38,10 @@ type file struct {
 func createFile(dir string, number uint64, p partition, t *table) (*file, error) {
 	hour := time.Unix(p.hour*3600, 0).UTC()
 	path := filepath.Join("kind="+p.kind, hour.Format("date=2006-01-02"), hour.Format("hour=15"), fmt.Sprintf("%08x.parquet", number))
-	if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(path)), 0o750); err != nil {
+	if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(path)), 0o755); err != nil {
 		return nil, err
 	}
-	tmp, err := os.OpenFile(filepath.Join(dir, path+durable.TempSuffix), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o640)
+	tmp, err := os.OpenFile(filepath.Join(dir, path+durable.TempSuffix), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
 		return nil, err
 	}

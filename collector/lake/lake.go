@@ -89,7 +89,7 @@ func Open(dir string, opts Options) (*Lake, error) {
 }
 
 func (l *Lake) load() (err error) {
-	if err := os.MkdirAll(l.dir, 0o750); err != nil {
+	if err := os.MkdirAll(l.dir, 0o755); err != nil {
 		return err
 	}
 	if l.manifest, err = manifest.Load(l.dir); err != nil {

@@ -99,10 +99,11 @@ func Run(ctx context.Context, o Options, sql string, out io.Writer) error {
 		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case errors.As(err, &exit) && complaint.Len() > 0:
+	case errors.As(err, &exit) && exit.ExitCode() == 1 && complaint.Len() > 0:
 		return errors.New(strings.TrimSpace(complaint.String()))
 	}
-	return fmt.Errorf("running %s: %w", o.Binary, err)
+	first, _, _ := strings.Cut(complaint.String(), "\n") // of a crash there is more
+	return fmt.Errorf("running %s: %w: %s", o.Binary, err, first)
 }
 
 // firstBytes keeps the first maxStderr bytes.

@@ -78,7 +78,7 @@ func (m *Manifest) Save(dir string) error {
 	if err != nil {
 		return fmt.Errorf("writing lake manifest: %w", err)
 	}
-	if err := durable.WriteFile(filepath.Join(dir, Name), data, 0o640); err != nil {
+	if err := durable.WriteFile(filepath.Join(dir, Name), data, 0o644); err != nil {
 		return fmt.Errorf("writing lake manifest: %w", err)
 	}
 	return nil
