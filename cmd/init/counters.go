@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/taproot-sensor/taproot/board"
+	"github.com/taproot-sensor/taproot/firmware/boot"
 	"github.com/taproot-sensor/taproot/wire/batch"
 	"github.com/taproot-sensor/taproot/wire/enrol"
 	"github.com/taproot-sensor/taproot/wire/record"
@@ -44,6 +45,9 @@ func (s *sensor) counters() []counter {
 	all := []counter{{"drop_uplink_down", s.relay.Dropped()}}
 	for _, stage := range s.stages {
 		all = append(all, counter{stage.Name + "_crashes", stage.Crashes()}, counter{stage.Name + "_silences", stage.Silences()})
+	}
+	if free, err := boot.ReadMemory(os.DirFS("/proc"), "MemAvailable"); err == nil {
+		all = append(all, counter{"memory_available", int64(free)})
 	}
 	if s.tapMissing {
 		all = append(all, counter{"tap_missing", 1})

@@ -82,7 +82,7 @@ func (s *sensor) prepare() (missing []board.Port, err error) {
 	if err := boot.MountEFI(); err != nil {
 		s.log.Warn("no firmware variables", "err", err)
 	}
-	memory, err := boot.ReadMemory(os.DirFS("/proc"))
+	memory, err := boot.ReadMemory(os.DirFS("/proc"), "MemTotal")
 	if err != nil {
 		return nil, err
 	}

@@ -97,7 +97,7 @@ func TestReadSiteOfBaseImage(t *testing.T) {
 
 func TestMemory(t *testing.T) {
 	proc := fstest.MapFS{"meminfo": {Data: []byte("MemTotal:          96180 kB\nMemFree:           50000 kB\n")}}
-	total, err := ReadMemory(proc)
+	total, err := ReadMemory(proc, "MemTotal")
 	if err != nil || total != 96180<<10 {
 		t.Fatalf("got %d, %v", total, err)
 	}
@@ -110,7 +110,7 @@ func TestMemory(t *testing.T) {
 			t.Errorf("%d MiB: %d MiB given away", total/mib, sum/mib)
 		}
 	}
-	if _, err := ReadMemory(fstest.MapFS{"meminfo": {}}); err == nil {
+	if _, err := ReadMemory(fstest.MapFS{"meminfo": {}}, "MemTotal"); err == nil {
 		t.Error("no MemTotal: no error")
 	}
 }

@@ -17,21 +17,21 @@ type Budget struct {
 
 const mib = 1 << 20
 
-// ReadMemory returns how much memory the kernel has to give: MemTotal of
-// proc(5). proc is /proc.
-func ReadMemory(proc fs.FS) (int, error) {
+// ReadMemory returns a field of /proc/meminfo, in bytes: MemTotal is what the
+// kernel has to give, MemAvailable what of it is left. proc is /proc.
+func ReadMemory(proc fs.FS, field string) (int, error) {
 	f, err := proc.Open("meminfo")
 	if err != nil {
-		return 0, fmt.Errorf("reading memory size: %w", err)
+		return 0, fmt.Errorf("reading memory: %w", err)
 	}
 	defer f.Close()
 	var kib int
 	for s := bufio.NewScanner(f); s.Scan(); {
-		if n, _ := fmt.Sscanf(s.Text(), "MemTotal: %d kB", &kib); n == 1 {
+		if n, _ := fmt.Sscanf(s.Text(), field+": %d kB", &kib); n == 1 {
 			return kib << 10, nil
 		}
 	}
-	return 0, fmt.Errorf("reading memory size: no MemTotal in meminfo")
+	return 0, fmt.Errorf("reading memory: no %s in meminfo", field)
 }
 
 // Divide shares out total bytes of memory. The shares were found on machines
