@@ -83,8 +83,7 @@ func newApps(out *output) *apps {
 // without it.
 func (a *apps) payload(r *flow.Record, p *flow.Packet, seq uint32, b []byte) {
 	defer func() {
-		if recover() != nil {
-			a.count.panics++
+		if a.caught(recover()) {
 			a.giveUp(r)
 		}
 	}()
@@ -107,7 +106,17 @@ func (a *apps) payload(r *flow.Record, p *flow.Packet, seq uint32, b []byte) {
 	}
 }
 
+// caught counts the panic that was recovered, if any.
+func (a *apps) caught(panicked any) bool {
+	if panicked == nil {
+		return false
+	}
+	a.count.panics++
+	return true
+}
+
 func (a *apps) arp(now int64, vlan uint16, b []byte) {
+	defer func() { a.caught(recover()) }()
 	rec := record.ARP{Time: record.Nanos(now), VLAN: vlan}
 	if app.ParseARP(b, &rec) != nil {
 		a.count.malformed[appARP]++

@@ -1,0 +1,26 @@
+package meter
+
+import (
+	"io"
+	"testing"
+	"time"
+
+	"github.com/taproot-sensor/taproot/firmware/flow"
+)
+
+// TestParserPanics breaks the parsers from within.
+func TestParserPanics(t *testing.T) {
+	a := newApps(newOutput(io.Discard, time.Second))
+	a.dns = nil
+	r := &flow.Record{ID: 1, Parser: parserDNSStream}
+	query := []byte("\x00\x11\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x01")
+	a.payload(r, &flow.Packet{}, 1, query)
+	if a.count.panics != 1 || r.Parser != parserNone || r.Stream != 0 || len(a.streams.free) != 1 {
+		t.Errorf("%d panics, flow %+v", a.count.panics, r)
+	}
+	a.out = nil
+	a.arp(0, 0, []byte{0, 1, 8, 0, 6, 4, 0, 1, 27: 0})
+	if a.count.panics != 2 {
+		t.Errorf("%d panics, want 2", a.count.panics)
+	}
+}
