@@ -170,7 +170,7 @@ func tagOf(hash uint64) uint32 { return uint32(hash >> 32) }
 // record is valid until the next call of Update or Advance.
 func (t *Table) Update(p *Packet) (r *Record, created bool) {
 	t.Advance(p.Time)
-	slot, i := t.find(p)
+	_, i := t.find(p)
 	if i != 0 && t.records[i-1].closed != 0 && p.Flags&(flagSYN|flagACK) == flagSYN {
 		t.end(i-1, Reason(t.records[i-1].closed)) // the ports are used again
 		i = 0
@@ -179,7 +179,7 @@ func (t *Table) Update(p *Packet) (r *Record, created bool) {
 		if t.unused == 0 {
 			t.evict()
 		}
-		slot, _ = t.find(p) // eviction and ends move slots
+		slot, _ := t.find(p) // after evictions and ends, which move slots
 		i, created = t.create(slot, p), true
 	}
 	r = &t.records[i-1]
