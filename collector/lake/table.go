@@ -112,8 +112,9 @@ func node(columnType string) parquet.Node {
 	return parquet.Encoded(parquet.String(), &parquet.RLEDictionary)
 }
 
-// codec is zstd at its fastest: within 3 % of snappy's speed here and a fifth
-// smaller; see docs/adr/0010.
+// codec is zstd at its fastest: as fast as snappy on flow records (both were
+// within the noise, 500-650k rows/s from journal to manifest on two cores) and
+// 5 % smaller, 44.4 bytes a row.
 var codec = &zstd.Codec{Level: zstd.SpeedFastest}
 
 // schema returns the Parquet schema of the table and, for every column of the

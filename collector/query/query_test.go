@@ -50,6 +50,9 @@ func newLake(t *testing.T) string {
 		t.Skip(whyNot)
 	}
 	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil { // as the data directory is
+		t.Fatal(err)
+	}
 	j, _, err := journal.Open(filepath.Join(dir, "journal"), journal.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -82,11 +85,6 @@ func newLake(t *testing.T) string {
 	stop()
 	if err := <-done; err != nil {
 		t.Fatal(err)
-	}
-	for p := dir; p != os.TempDir() && p != "/"; p = filepath.Dir(p) {
-		if err := os.Chmod(p, 0o755); err != nil { // go test's own are closed to nobody
-			t.Fatal(err)
-		}
 	}
 	listed := filepath.Join(dir, "lake", l.Manifest().Files[0].Path)
 	data, err := os.ReadFile(listed)
