@@ -7,7 +7,9 @@
 package boot
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 
@@ -51,6 +53,9 @@ func ReadSite(root fs.FS) (site.Site, error) {
 	text, err := fs.ReadFile(root, siteFile)
 	if err != nil {
 		return site.Site{}, fmt.Errorf("reading site: %w", err)
+	}
+	if len(bytes.TrimSpace(text)) == 0 {
+		return site.Site{}, errors.New("reading site: this is a base image, in which no site was put")
 	}
 	return site.Parse(text)
 }

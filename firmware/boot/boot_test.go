@@ -90,7 +90,7 @@ func TestReadImage(t *testing.T) {
 
 func TestReadSiteOfBaseImage(t *testing.T) {
 	sys := fstest.MapFS{"site.json": {Data: []byte(strings.Repeat("\n", 4096))}}
-	if _, err := ReadSite(sys); err == nil || !strings.HasPrefix(err.Error(), "reading site") {
+	if _, err := ReadSite(sys); err == nil || !strings.Contains(err.Error(), "base image") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -49,6 +49,9 @@ func UpTap(name string) error {
 			return fmt.Errorf("bringing up tap port %q: %w", name, err)
 		}
 	}
+	if err := keepFramesApart(name); err != nil {
+		return fmt.Errorf("bringing up tap port %q: %w", name, err)
+	}
 	return nil
 }
 
