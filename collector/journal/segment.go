@@ -11,7 +11,7 @@ import (
 )
 
 // The layout of a segment; docs/format/journal.md explains it. Numbers are
-// little endian.
+// big-endian.
 const (
 	magic      = "taproot journal\n"
 	version    = 1
@@ -86,7 +86,7 @@ func (m memory) append(dst []byte) []byte {
 	for k, b := range m {
 		dst = append(dst, k.sensor[:]...)
 		dst = append(dst, k.boot[:]...)
-		dst = binary.LittleEndian.AppendUint64(dst, uint64(b.last))
+		dst = binary.BigEndian.AppendUint64(dst, uint64(b.last))
 		dst = appendSet(dst, b.set)
 	}
 	return dst
@@ -99,7 +99,7 @@ func parseMemory(b []byte) (memory, error) {
 			return nil, errors.New("checkpoint is cut short")
 		}
 		k := bootKey{[32]byte(b), [16]byte(b[32:])}
-		last := int64(binary.LittleEndian.Uint64(b[48:]))
+		last := int64(binary.BigEndian.Uint64(b[48:]))
 		set, rest, err := parseSet(b[56:])
 		if err != nil {
 			return nil, fmt.Errorf("checkpoint: %w", err)
@@ -150,13 +150,13 @@ func parseSet(b []byte) (set ranges.Set, rest []byte, err error) {
 func appendHeader(dst []byte, number uint64, created int64, m memory) []byte {
 	start := len(dst)
 	dst = append(dst, magic...)
-	dst = binary.LittleEndian.AppendUint32(dst, version)
+	dst = binary.BigEndian.AppendUint32(dst, version)
 	dst = append(dst, 0, 0, 0, 0)
-	dst = binary.LittleEndian.AppendUint64(dst, number)
-	dst = binary.LittleEndian.AppendUint64(dst, uint64(created))
+	dst = binary.BigEndian.AppendUint64(dst, number)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(created))
 	dst = m.append(dst)
-	binary.LittleEndian.PutUint32(dst[start+len(magic)+4:], uint32(len(dst)-start-headerSize))
-	return binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[start:], castagnoli))
+	binary.BigEndian.PutUint32(dst[start+len(magic)+4:], uint32(len(dst)-start-headerSize))
+	return binary.BigEndian.AppendUint32(dst, crc32.Checksum(dst[start:], castagnoli))
 }
 
 // readHeader reads the header of a segment of size bytes and returns its
@@ -176,10 +176,10 @@ func readHeader(r io.ReaderAt, number uint64, size int64) (memory, int64, error)
 	if string(fixed[:len(magic)]) != magic {
 		return bad("not a journal segment")
 	}
-	if v := binary.LittleEndian.Uint32(b); v != version {
+	if v := binary.BigEndian.Uint32(b); v != version {
 		return bad("version %d, want %d", v, version)
 	}
-	end := int64(headerSize) + int64(binary.LittleEndian.Uint32(b[4:]))
+	end := int64(headerSize) + int64(binary.BigEndian.Uint32(b[4:]))
 	if end+4 > size {
 		return bad("checkpoint is cut short")
 	}
@@ -187,10 +187,10 @@ func readHeader(r io.ReaderAt, number uint64, size int64) (memory, int64, error)
 	if _, err := r.ReadAt(whole, 0); err != nil {
 		return nil, 0, err
 	}
-	if crc32.Checksum(whole[:end], castagnoli) != binary.LittleEndian.Uint32(whole[end:]) {
+	if crc32.Checksum(whole[:end], castagnoli) != binary.BigEndian.Uint32(whole[end:]) {
 		return bad("checksum mismatch")
 	}
-	if n := binary.LittleEndian.Uint64(b[8:]); n != number {
+	if n := binary.BigEndian.Uint64(b[8:]); n != number {
 		return bad("is of segment %08x", n)
 	}
 	m, err := parseMemory(whole[headerSize:end])
@@ -202,13 +202,13 @@ func readHeader(r io.ReaderAt, number uint64, size int64) (memory, int64, error)
 
 // recordHead returns what comes before the body of e in a segment.
 func recordHead(e *Entry) (head [headSize + metaSize]byte) {
-	binary.LittleEndian.PutUint32(head[:], uint32(metaSize+len(e.Body)))
+	binary.BigEndian.PutUint32(head[:], uint32(metaSize+len(e.Body)))
 	m := head[headSize:]
 	copy(m, e.Sensor[:])
 	copy(m[32:], e.Boot[:])
-	binary.LittleEndian.PutUint64(m[48:], e.Batch)
-	binary.LittleEndian.PutUint64(m[56:], uint64(e.Received))
-	binary.LittleEndian.PutUint32(head[4:], checksum(head[:4], m, e.Body))
+	binary.BigEndian.PutUint64(m[48:], e.Batch)
+	binary.BigEndian.PutUint64(m[56:], uint64(e.Received))
+	binary.BigEndian.PutUint32(head[4:], checksum(head[:4], m, e.Body))
 	return head
 }
 
@@ -247,7 +247,7 @@ func (s *scanner) next() (Entry, error) {
 	if head == nil {
 		return bad("cut short")
 	}
-	size := int64(binary.LittleEndian.Uint32(head))
+	size := int64(binary.BigEndian.Uint32(head))
 	if size < metaSize || size > metaSize+MaxBody {
 		return bad(fmt.Sprintf("length %d is out of bounds", size))
 	}
@@ -258,7 +258,7 @@ func (s *scanner) next() (Entry, error) {
 	if rec == nil {
 		return bad("cut short")
 	}
-	if checksum(rec[:4], rec[headSize:]) != binary.LittleEndian.Uint32(rec[4:]) {
+	if checksum(rec[:4], rec[headSize:]) != binary.BigEndian.Uint32(rec[4:]) {
 		return bad("checksum mismatch")
 	}
 	s.off += int64(len(rec))
@@ -266,7 +266,7 @@ func (s *scanner) next() (Entry, error) {
 	m := rec[headSize:]
 	return Entry{
 		Sensor: [32]byte(m), Boot: [16]byte(m[32:]),
-		Batch: binary.LittleEndian.Uint64(m[48:]), Received: int64(binary.LittleEndian.Uint64(m[56:])),
+		Batch: binary.BigEndian.Uint64(m[48:]), Received: int64(binary.BigEndian.Uint64(m[56:])),
 		Body: m[metaSize:],
 	}, nil
 }
