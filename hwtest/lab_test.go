@@ -1,6 +1,7 @@
 package hwtest_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -169,12 +170,13 @@ func (l *lab) enrol() {
 	l.expect(`taproot: enrolled`)
 }
 
-// play replays capture files onto the tap port.
+// play replays capture files onto the tap port, as fast as the machine takes the
+// frames.
 func (l *lab) play(paths ...string) {
 	l.t.Helper()
 	l.expect(`taproot: tap port \S+ open`)
 	for _, p := range paths {
-		n, err := l.machine.Tap.Replay(l.t.Context(), p, time.Millisecond)
+		n, err := l.machine.Tap.Replay(l.t.Context(), p, 0)
 		if err != nil {
 			l.t.Fatal(err)
 		}
@@ -211,7 +213,9 @@ func (l *lab) query(sql string) []fact {
 			return err
 		}
 		var row []any
-		if err := json.Unmarshal(line, &row); err != nil {
+		d := json.NewDecoder(bytes.NewReader(line))
+		d.UseNumber()
+		if err := d.Decode(&row); err != nil {
 			return err
 		}
 		f := fact{}
