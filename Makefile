@@ -2,7 +2,6 @@
 
 GO ?= go
 BIN := bin
-# Where Debian kernels and OVMF files are kept between builds.
 PCAP ?=
 ONCE ?=
 
@@ -19,7 +18,8 @@ build: ## bin/taproot and bin/taproot-query
 
 run: build ## a sensor in QEMU, its collector, live; ONCE=1 ends by itself, PCAP=file plays yours
 	@scripts/install-deps run
-	@PCAP="$(PCAP)" ONCE="$(ONCE)" $(GO) run ./hwtest/firstlight
+	@$(GO) build -o $(BIN)/firstlight ./hwtest/firstlight
+	@$(BIN)/firstlight $(if $(ONCE),-once) $(if $(PCAP),-pcap "$(PCAP)")
 
 test: build ## every test, the QEMU scenarios included
 	@scripts/install-deps test

@@ -54,8 +54,7 @@ func (c *Collector) Site() string { return filepath.Join(c.Data, "site.toml") }
 func (c *Collector) Start(ctx context.Context) error {
 	c.cmd = exec.Command(c.program, "collector", "--data", c.Data, "--name", "lab",
 		"--listen", fmt.Sprintf("127.0.0.1:%d", c.port), "--address", fmt.Sprintf("%s:%d", UplinkHost, c.port))
-	// A Ctrl-C at the terminal is for us; we then stop it in good order.
-	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	c.cmd.SysProcAttr = ownGroup
 	out, in, err := os.Pipe()
 	if err != nil {
 		return err

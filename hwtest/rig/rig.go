@@ -21,6 +21,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/taproot-sensor/taproot/board"
@@ -64,6 +65,10 @@ type Machine struct {
 	err    error         // how it ended; valid iff exited is closed
 	close  []func()
 }
+
+// ownGroup keeps a Ctrl-C at the terminal from our children: it is for us, and
+// we then end them in good order.
+var ownGroup = &syscall.SysProcAttr{Setpgid: true}
 
 // Missing returns what the host lacks to start the board, or nil.
 func Missing(b *board.Board) error {
@@ -117,6 +122,7 @@ func (m *Machine) launch(ctx context.Context, cfg Config, args []string, sockets
 	}
 	defer control.Close()
 	cmd := exec.Command(cfg.Board.QEMU.Binary, args...)
+	cmd.SysProcAttr = ownGroup
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	serial, err := cmd.StdoutPipe()
