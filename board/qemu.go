@@ -66,7 +66,8 @@ var qemuX86 = Board{
 	Disk:     abDisk(30 * mib),
 	QEMU: &QEMU{
 		Binary: "qemu-system-x86_64",
-		Args: []string{"-machine", "q35,accel=tcg", "-cpu", "max", "-nodefaults",
+		// Without la57: five levels of page tables cost TCG a second of boot.
+		Args: []string{"-machine", "q35,accel=tcg", "-cpu", "max,la57=off", "-nodefaults",
 			"-device", "virtio-rng-pci,addr=04.0", "-device", "i6300esb,addr=05.0"},
 		Kernel:     "vmlinux",
 		Memory:     128,
