@@ -59,7 +59,7 @@ type collector struct {
 // commit, acknowledges it, makes Parquet of all that is stored, closes, and
 // says what was stored.
 func Run(ctx context.Context, cfg Config) error {
-	if err := os.MkdirAll(cfg.Data, 0o755); err != nil {
+	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
 		return fmt.Errorf("making data directory: %w", err)
 	}
 	commands, err := control.Listen(cfg.Data) // first, since it tells whether another collector runs here
@@ -191,6 +191,9 @@ func (c *collector) status() control.Status {
 	}
 	if j.Failing != "" {
 		s.Problems = append(s.Problems, "journal: "+j.Failing)
+	}
+	if err := c.lake.Failing(); err != nil {
+		s.Problems = append(s.Problems, "lake: "+err.Error())
 	}
 	return s
 }

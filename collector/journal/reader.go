@@ -89,6 +89,9 @@ func (r *Reader) skipTo(segment uint64) {
 func (r *Reader) open(seg segment) error {
 	r.Close()
 	f, err := os.Open(r.j.path(seg.number))
+	if errors.Is(err, os.ErrNotExist) { // removed just now: this reader holds nothing
+		return &CorruptionErr{Segment: seg.number, Reason: "file is gone"}
+	}
 	if err != nil {
 		return err
 	}

@@ -58,7 +58,7 @@ func (j *Journal) open() (rec Recovery, err error) {
 	rec.Segments = len(j.segs)
 	j.stored = make(memory)
 	for i := len(j.segs) - 1; i >= 0; i-- {
-		err := j.recover(&j.segs[i], i == len(j.segs)-1, &rec)
+		err := j.rebuild(&j.segs[i], i == len(j.segs)-1, &rec)
 		var bad *CorruptionErr
 		if errors.As(err, &bad) {
 			rec.Unreadable = append(rec.Unreadable, bad)
@@ -104,9 +104,9 @@ func (j *Journal) list() error {
 	return nil
 }
 
-// recover rebuilds the memory from one segment. The newest is cut at the first
+// rebuild makes the memory from one segment. The newest is cut at the first
 // bad record, and synced: the crash may have come between write and sync.
-func (j *Journal) recover(seg *segment, newest bool, rec *Recovery) error {
+func (j *Journal) rebuild(seg *segment, newest bool, rec *Recovery) error {
 	f, err := os.OpenFile(j.path(seg.number), os.O_RDWR, 0)
 	if err != nil {
 		return err

@@ -165,16 +165,16 @@ func testDiskFull(t *testing.T, size, wantLeft int) {
 			t.Fatal("a full disk took all there is to write")
 		}
 	}
-	if n := len(r.Manifest().Files); n != 0 {
-		t.Errorf("%d files are listed", n)
+	if n := len(r.Manifest().Files); n != 0 || r.Failing() == nil {
+		t.Errorf("%d files are listed, failing: %v", n, r.Failing())
 	}
 	r.send(t, arp(day))
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
 	}
 	r.flush(t)
-	if rows := r.rows(t, "arp"); len(rows) != 2 {
-		t.Errorf("%d rows, want 2", len(rows))
+	if rows := r.rows(t, "arp"); len(rows) != 2 || r.Failing() != nil {
+		t.Errorf("%d rows, want 2; failing: %v", len(rows), r.Failing())
 	}
 	var left []string
 	filepath.WalkDir(lakeDir, func(path string, d os.DirEntry, err error) error {

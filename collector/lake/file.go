@@ -29,7 +29,7 @@ type file struct {
 	table   *table
 	columns int // of the table when the file was begun
 	tmp     *os.File
-	w       *parquet.Writer
+	w       *parquet.GenericWriter[any]
 	leaf    []int
 	pending int // rows not yet in a row group
 	values  []parquet.Value
@@ -49,7 +49,7 @@ func createFile(dir string, number uint64, p partition, t *table) (*file, error)
 	return &file{
 		File: manifest.File{Path: path, Kind: p.kind}, dir: dir, table: t, columns: len(t.columns),
 		tmp: tmp, leaf: leaf,
-		w: parquet.NewWriter(tmp, schema, parquet.Compression(codec), parquet.PageBufferSize(pageSize), parquet.CreatedBy("taproot", "", "")),
+		w: parquet.NewGenericWriter[any](tmp, schema, parquet.Compression(codec), parquet.PageBufferSize(pageSize), parquet.CreatedBy("taproot", "", "")),
 	}, nil
 }
 

@@ -56,10 +56,11 @@ type Lake struct {
 
 	mu       sync.Mutex
 	manifest *manifest.Manifest // replaced, never changed
+	failing  error              // why nothing can be written at the moment
 
 	// Owned by Run.
 	next uint64 // number of the next file; none is used twice, even after a failure
-	batch
+	draft
 }
 
 type counters struct {
@@ -170,6 +171,7 @@ func (l *Lake) Run(ctx context.Context, j *journal.Journal) error {
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
+		l.setFailing(err)
 		l.opts.Log.Error("lake cannot be written; trying again", "error", err)
 		select {
 		case <-time.After(retryAfter):
@@ -182,12 +184,25 @@ func (l *Lake) Run(ctx context.Context, j *journal.Journal) error {
 func (l *Lake) setManifest(m *manifest.Manifest) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.manifest = m
+	l.manifest, l.failing = m, nil
+}
+
+func (l *Lake) setFailing(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.failing = err
+}
+
+// Failing returns why nothing can be written at the moment, or nil.
+func (l *Lake) Failing() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.failing
 }
 
 // follow does what Run does until the first error.
 func (l *Lake) follow(ctx context.Context, j *journal.Journal) (err error) {
-	l.batch = newBatch(l.Manifest())
+	l.draft = newDraft(l.Manifest())
 	l.next = max(l.next, l.Manifest().Next)
 	reading, stop := context.WithCancel(ctx)
 	units, failed := make(chan unit, 4), make(chan error, 1)

@@ -29,8 +29,8 @@ type partition struct {
 	hour int64 // since 1970
 }
 
-// batch is what the next manifest will add.
-type batch struct {
+// draft is what the next manifest will add.
+type draft struct {
 	pos    journal.Pos
 	rows   int
 	since  time.Time // when the first row came; zero without any
@@ -39,12 +39,12 @@ type batch struct {
 	open   map[partition]*file // those that rows go to
 }
 
-func newBatch(m *manifest.Manifest) batch {
-	b := batch{pos: m.Position, tables: make(map[string]*table), open: make(map[partition]*file)}
+func newDraft(m *manifest.Manifest) draft {
+	d := draft{pos: m.Position, tables: make(map[string]*table), open: make(map[partition]*file)}
 	for kind, columns := range m.Kinds {
-		b.tables[kind] = newTable(kind, columns)
+		d.tables[kind] = newTable(kind, columns)
 	}
-	return b
+	return d
 }
 
 // take writes one unit into the open files.
@@ -118,9 +118,8 @@ func hours(ts []int64, received int64) map[int64][]int {
 		}
 		return t / hourNanos
 	}
-	first, last := hour(slices.Min(ts)), hour(slices.Max(ts))
-	if first == last && slices.Min(ts) > 0 {
-		return map[int64][]int{first: nil}
+	if first, last := slices.Min(ts), slices.Max(ts); first > 0 && hour(first) == hour(last) {
+		return map[int64][]int{hour(first): nil}
 	}
 	sorted := make(map[int64][]int)
 	for row, t := range ts {
@@ -196,5 +195,5 @@ func (l *Lake) abandon() {
 	for _, f := range l.files {
 		f.abandon()
 	}
-	l.batch = batch{}
+	l.draft = draft{}
 }
