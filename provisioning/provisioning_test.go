@@ -56,7 +56,7 @@ func TestKeys(t *testing.T) {
 		t.Errorf("%d entries beside the keys, want none left over", len(siblings)-1)
 	}
 
-	s := k.Site("home", []string{"192.0.2.1:4739"})
+	s := k.Site("home", []string{"192.0.2.1:7755"})
 	box, _ := curve25519.X25519(k.Box[:], curve25519.Basepoint)
 	next, _ := curve25519.X25519(k.Next[:], curve25519.Basepoint)
 	if !bytes.Equal(s.Box[:], box) || s.Next != site.Key(sha256.Sum256(next)) || s.Check() != nil {
@@ -132,7 +132,7 @@ func TestLoadKeysRefuses(t *testing.T) {
 
 func TestSiteFile(t *testing.T) {
 	k, _ := newKeys(t)
-	want := k.Site(`a "quoted" <näme> \ `, []string{"192.0.2.1:4739", "[2001:db8::1]:4739", "collector.example:53"})
+	want := k.Site(`a "quoted" <näme> \ `, []string{"192.0.2.1:7755", "[2001:db8::1]:7755", "collector.example:53"})
 	path := filepath.Join(t.TempDir(), "site.toml")
 	if err := provisioning.WriteSite(path, want); err != nil {
 		t.Fatal(err)
@@ -151,7 +151,7 @@ func TestSiteFile(t *testing.T) {
 
 const goodSite = `# a site
 name = "home"
-collectors = ["192.0.2.1:4739"]
+collectors = ["192.0.2.1:7755"]
 
 box      = "1111111111111111111111111111111111111111111111111111111111111111"
 identity = "2222222222222222222222222222222222222222222222222222222222222222"
@@ -168,10 +168,10 @@ func TestLoadSiteRefuses(t *testing.T) {
 		{"misspelt key", "next ", "nxet ", `key "next" is missing`},
 		{"unknown table", "# a site", "[box2]\nx = 1", `key "name" is missing`},
 		{"table at the end", "3333\"\n", "3333\"\n[extra]\n", `line 8: unknown key "extra"`},
-		{"bad address", "192.0.2.1:4739", "192.0.2.1", `line 3: key "collectors": address "192.0.2.1" is not host:port`},
-		{"bad port", "4739", "99999", `line 3: key "collectors": address "192.0.2.1:99999": port`},
-		{"no address", `"192.0.2.1:4739"`, "", `line 3: key "collectors": 0 addresses, want 1 to 8`},
-		{"address no list", `["192.0.2.1:4739"]`, `"192.0.2.1:4739"`, `line 3: key "collectors": want a list`},
+		{"bad address", "192.0.2.1:7755", "192.0.2.1", `line 3: key "collectors": address "192.0.2.1" is not host:port`},
+		{"bad port", "7755", "99999", `line 3: key "collectors": address "192.0.2.1:99999": port`},
+		{"no address", `"192.0.2.1:7755"`, "", `line 3: key "collectors": 0 addresses, want 1 to 8`},
+		{"address no list", `["192.0.2.1:7755"]`, `"192.0.2.1:7755"`, `line 3: key "collectors": want a list`},
 		{"short key", box, `"1111"`, `line 5: key "box": key of 4 characters, want 64 hex digits; "taproot keys"`},
 		{"key no hex", box, `"` + strings.Repeat("x", 64) + `"`, `line 5: key "box": key has other characters`},
 		{"zero key", box, `"` + strings.Repeat("0", 64) + `"`, `line 5: key "box": is all zero`},

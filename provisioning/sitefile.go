@@ -44,7 +44,7 @@ var settings = []setting{
 	{
 		key:  "collectors",
 		doc:  "Where sensors reach the collector: \"host:port\", up to 8, the first that answers is used.",
-		hint: `add where sensors reach the collector, such as collectors = ["192.0.2.1:4739"]`,
+		hint: `add where sensors reach the collector, such as collectors = ["192.0.2.1:7755"]`,
 		set:  setCollectors,
 		get:  func(s *site.Site) any { return s.Collectors },
 	},
@@ -92,7 +92,7 @@ func text(v any) (string, error) {
 func setCollectors(s *site.Site, v any) error {
 	list, ok := v.([]any)
 	if !ok {
-		return errors.New(`want a list, such as ["192.0.2.1:4739"]`)
+		return errors.New(`want a list, such as ["192.0.2.1:7755"]`)
 	}
 	if len(list) == 0 || len(list) > 8 {
 		return fmt.Errorf("%d addresses, want 1 to 8", len(list))
