@@ -15,7 +15,8 @@ type QEMU struct {
 
 	// Memory is what the sensor must fit in, in MiB. UEFIMemory is what it
 	// takes to get there through UEFI: Debian's x86 kernel unpacks itself into
-	// 64 MiB in one piece beside the firmware and the image.
+	// 64 MiB in one piece beside OVMF and the image, which has crashed OVMF in
+	// 128 to 192.
 	Memory     int `json:"memory"`
 	UEFIMemory int `json:"uefi_memory,omitempty"`
 
@@ -71,7 +72,7 @@ var qemuX86 = Board{
 			"-device", "virtio-rng-pci,addr=04.0", "-device", "i6300esb,addr=05.0"},
 		Kernel:     "vmlinux",
 		Memory:     128,
-		UEFIMemory: 192,
+		UEFIMemory: 256,
 		NICs:       qemuNICs,
 		Disk:       qemuDisk,
 		Firmware: []Firmware{

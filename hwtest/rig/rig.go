@@ -32,11 +32,6 @@ import (
 // QEMU's user network.
 const UplinkHost = "10.0.2.2"
 
-// uefiMemory is the least memory, in MiB, of a machine with UEFI: OVMF keeps its own
-// while the kernel unpacks, and both crash each other in 144, 160 and 192.
-// Sensors run in less: boots without UEFI have what the board has.
-const uefiMemory = 256
-
 // Config says which machine to start.
 type Config struct {
 	Board *board.Board
@@ -184,7 +179,7 @@ func (m *Machine) arguments(cfg Config, sockets string) ([]string, error) {
 	q, uefi := cfg.Board.QEMU, cfg.Board.Boot == board.UEFI && !cfg.Direct
 	memory := q.Memory
 	if uefi {
-		memory = max(memory, uefiMemory)
+		memory = q.UEFIMemory
 	}
 	args := append([]string{"-S", "-display", "none", "-m", fmt.Sprint(memory),
 		"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
