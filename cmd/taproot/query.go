@@ -100,8 +100,16 @@ func (t *tableRows) head(columns []string) error { return t.line(columns) }
 func (t *tableRows) row(values []json.RawMessage) error {
 	cells := texts(values, "NULL")
 	for i, c := range cells {
-		if c != "" {
-			cells[i] = printable(c)
+		if c == "" {
+			continue
+		}
+		lines := strings.Split(c, "\n")
+		for k := range lines {
+			lines[k] = printable(lines[k])
+		}
+		cells[i] = strings.Join(lines, "\n")
+		if len(lines) > 1 { // such as a plan: it begins at the left
+			cells[i] = "\n" + cells[i]
 		}
 	}
 	return t.line(cells)
