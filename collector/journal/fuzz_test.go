@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 	"testing"
 )
 
@@ -63,4 +64,28 @@ func TestMemoryForgets(t *testing.T) {
 	if m.contains(bootKey{boot: [16]byte{1}}, 1) || !m.contains(bootKey{boot: [16]byte{2}}, 1) {
 		t.Errorf("memory after forgetting: %v", m)
 	}
+}
+
+// FuzzCheckpoint goes past the checksum that keeps FuzzSegment out.
+func FuzzCheckpoint(f *testing.F) {
+	m := make(memory)
+	for _, n := range []uint64{1, 2, 5, 1 << 60} {
+		m.add(bootKey{[32]byte{1}, [16]byte{2}}, n, 7)
+	}
+	f.Add(m.append(nil))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		m, err := parseMemory(b)
+		if err != nil {
+			return
+		}
+		again, err := parseMemory(m.append(nil))
+		if err != nil || len(again) != len(m) {
+			t.Fatalf("%d boots do not survive a round trip: %d, %v", len(m), len(again), err)
+		}
+		for k, b := range m {
+			if !slices.Equal(b.set.Runs(), again[k].set.Runs()) || b.last != again[k].last {
+				t.Fatalf("boot %x does not survive a round trip", k.boot)
+			}
+		}
+	})
 }
