@@ -94,7 +94,7 @@ func (l *lab) everyNameOnce(n int) {
 		}
 	}
 	if lost > 0 || twice > 0 || len(stored) != n {
-		l.t.Errorf("of %d names, %d were lost and %d stored more than once; the collector has %d", n, lost, twice, len(stored))
+		l.t.Fatalf("of %d names, %d were lost and %d stored more than once; the collector has %d", n, lost, twice, len(stored))
 	}
 	if flows := l.ask("SELECT count(*) AS n FROM flow WHERE dst_port = 53"); flows != strconv.Itoa(n) {
 		l.t.Errorf("the collector has %s flows of %d", flows, n)

@@ -184,10 +184,16 @@ func (l *lab) play(paths ...string) {
 	}
 }
 
-// powerOff presses the button: the sensor ends every flow, delivers what it
-// has, and switches off.
+// inFlight is how long frames may be on their way from the cable through the
+// port's ring into the sensor: a socket's queue of 512 takes a machine under
+// TCG a few tenths of a second.
+const inFlight = 2 * time.Second
+
+// powerOff presses the button, once the sensor has seen what was played: it
+// ends every flow, delivers what it has, and switches off.
 func (l *lab) powerOff() {
 	l.t.Helper()
+	time.Sleep(inFlight)
 	ctx, cancel := context.WithTimeout(l.t.Context(), 30*time.Second)
 	defer cancel()
 	start := time.Now()

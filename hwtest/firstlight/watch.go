@@ -164,15 +164,15 @@ func (s *show) end() error {
 		}))
 	}
 	errs = append(errs, s.screen.step("stopping the collector", func(*step) error { return s.collector.Stop() }))
-	if s.machine != nil {
-		total := 0
-		for _, n := range s.tally.totals() {
-			total += n
-		}
-		s.screen.title("summary")
-		s.screen.line("  %d frames into the tap port, %d out of it", s.tally.sent.Load(), leaked)
-		s.screen.line("  %d records stored in %s:", total, s.collector.Data)
-		s.screen.line("  %s", rates(s.tally.totals(), nil))
+	s.screen.title("summary")
+	s.screen.line("  played:   %d frames into the tap port; %d came out of it", s.tally.sent.Load(), leaked)
+	s.screen.line("  watched:  %s", rates(s.tally.totals(), nil))
+	if said, _, err := s.collector.Said.Expect(ctx, `^stored .*`); err == nil {
+		s.screen.line("  stored:   %s", strings.TrimPrefix(said[0], "stored "))
+		s.screen.line("            in %s", s.collector.Data)
+	}
+	if leaked > 0 {
+		errs = append(errs, fmt.Errorf("the tap port sent %d frames", leaked))
 	}
 	return errors.Join(errs...)
 }
