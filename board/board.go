@@ -78,13 +78,9 @@ type Port struct {
 	Device string `json:"device"`
 }
 
-// Port returns the first port that plays role.
-func (b *Board) Port(role Role) (Port, bool) {
-	i := slices.IndexFunc(b.Ports, func(p Port) bool { return p.Role == role })
-	if i < 0 {
-		return Port{}, false
-	}
-	return b.Ports[i], true
+// Port returns the first port that plays role. Every board has one for each.
+func (b *Board) Port(role Role) Port {
+	return b.Ports[slices.IndexFunc(b.Ports, func(p Port) bool { return p.Role == role })]
 }
 
 // CommandLine returns the kernel's command line. A panic reboots after ten

@@ -4,17 +4,14 @@ package main
 
 import (
 	"context"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/taproot-sensor/taproot/board"
 	"github.com/taproot-sensor/taproot/firmware/boot"
 	"github.com/taproot-sensor/taproot/wire/batch"
-	"github.com/taproot-sensor/taproot/wire/enrol"
 	"github.com/taproot-sensor/taproot/wire/record"
 )
 
@@ -49,14 +46,11 @@ func (s *sensor) counters() []counter {
 	if free, err := boot.ReadMemory(os.DirFS("/proc"), "MemAvailable"); err == nil {
 		all = append(all, counter{"memory_available", int64(free)})
 	}
-	if s.tapMissing {
-		all = append(all, counter{"tap_missing", 1})
+	if s.tap == "" {
+		return append(all, counter{"tap_missing", 1})
 	}
-	if s.tap != nil {
-		// A tap port never sends: this is 0 for as long as that is true.
-		all = append(all, counter{"tap_sent_frames", linkStatistic(s.tap.Name, "tx_packets")})
-	}
-	return all
+	// A tap port never sends: this is 0 for as long as that is true.
+	return append(all, counter{"tap_sent_frames", linkStatistic(s.tap, "tx_packets")})
 }
 
 // linkStatistic returns a number that the kernel keeps of an interface, or -1.
@@ -80,15 +74,4 @@ func healthFrame(now time.Time, counters []counter) batch.Frame {
 	}
 	block := b.AppendBlock(nil)
 	return batch.Frame{Class: batch.Health, Records: b.Rows(), Batch: batch.Append(nil, batch.None, len(block), block)}
-}
-
-// claims is what the sensor says of itself, unproven.
-func (s *sensor) claims() enrol.Claims {
-	c := enrol.Claims{"board": s.image.Board, "release": s.image.Release, "kernel": s.image.Kernel}
-	if p, ok := s.board.Port(board.Uplink); ok {
-		if port, err := net.InterfaceByName(p.Name); err == nil {
-			c["mac"] = port.HardwareAddr.String()
-		}
-	}
-	return c
 }

@@ -6,10 +6,10 @@ import (
 	"context"
 	"crypto/ed25519"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,11 +30,10 @@ type sensor struct {
 	key    ed25519.PrivateKey // who this sensor is, until power-off
 	budget boot.Budget
 
-	tap        *board.Port // nil if the machine has none
-	tapMissing bool
-
-	relay  jail.Relay
-	stages []*jail.Stage
+	tap    string // name of the tap port, or "" if it is missing
+	stages  []*jail.Stage
+	relay   jail.Relay
+	copying sync.WaitGroup // of batches into relay
 }
 
 // runInit makes the machine a sensor and returns only when that fails.
@@ -50,7 +49,7 @@ func runInit(ctx context.Context, log *slog.Logger) error {
 	if err := boot.WatchPowerButton(powerOff); err != nil {
 		log.Warn("no power button", "err", err)
 	}
-	if err := s.openTap(missing); err != nil {
+	if err := s.upTap(missing); err != nil {
 		return err
 	}
 	if err := s.run(ctx); err != nil {
@@ -93,44 +92,34 @@ func (s *sensor) prepare() (missing []board.Port, err error) {
 	return boot.NamePorts(os.DirFS("/sys"), s.board.Ports, boot.RenameLink)
 }
 
-// openTap brings the tap port up. A machine without one stays reachable, so
-// that its operator learns what is wrong.
-func (s *sensor) openTap(missing []board.Port) error {
+// upTap brings the tap port up. A machine without one stays reachable, so that
+// its operator learns what is wrong.
+func (s *sensor) upTap(missing []board.Port) error {
 	for _, p := range missing {
-		if p.Role == board.Tap {
-			say("tap port missing: board %q wants %s at %s", s.board.Name, p.Name, p.Device)
-			s.tapMissing = true
-			return nil
-		}
+		say("%s port missing: board %q wants %s at %s", p.Role, s.board.Name, p.Name, p.Device)
 	}
-	tap, ok := s.board.Port(board.Tap)
-	if !ok {
+	tap := s.board.Port(board.Tap)
+	if slices.Contains(missing, tap) {
 		return nil
 	}
-	if err := boot.UpTap(tap.Name); err != nil {
-		return err
-	}
-	s.tap = &tap
-	return nil
+	s.tap = tap.Name
+	return boot.UpTap(tap.Name)
 }
 
 // run runs the sensor until ctx ends, and then its stages in the order that
 // data flows, so that each passes on what it has.
 func (s *sensor) run(ctx context.Context) error {
-	port, ok := s.board.Port(board.Uplink)
-	if !ok {
-		return fmt.Errorf("board %q has no uplink port", s.board.Name)
-	}
 	if err := makeCells(); err != nil {
 		return err
 	}
+	port := s.board.Port(board.Uplink).Name
 	link := &boot.Uplink{
-		Port: port.Name, ResolvConf: uplinkRoot + "/etc/resolv.conf", Log: s.log,
-		Up: func(addr net.IPNet) { say("uplink %s %s", port.Name, &addr) },
+		Port: port, ResolvConf: uplinkRoot + "/etc/resolv.conf", Log: s.log,
+		Up: func(addr net.IPNet) { say("uplink %s %s", port, &addr) },
 	}
 	uplink := s.uplinkStage()
 	s.stages = []*jail.Stage{uplink}
-	if s.tap != nil {
+	if s.tap != "" {
 		s.stages = append(s.stages, s.meterStage())
 	}
 
@@ -155,6 +144,7 @@ func (s *sensor) run(ctx context.Context) error {
 		}
 	}
 	<-ctx.Done()
+	s.copying.Wait()
 	s.relay.Close()
 	stop()
 	running.Wait()

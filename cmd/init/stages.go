@@ -9,12 +9,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
 	"syscall"
 	"time"
 
+	"github.com/taproot-sensor/taproot/board"
 	"github.com/taproot-sensor/taproot/firmware/capture"
 	"github.com/taproot-sensor/taproot/firmware/jail"
 	"github.com/taproot-sensor/taproot/firmware/meter"
@@ -46,8 +48,8 @@ const (
 	uplinkIn  = jail.FirstFD
 )
 
-// newStage describes a stage that is started by command, with config on its
-// standard input.
+// newStage describes a stage: a process with config on its standard input,
+// namespaces of its own as unshare says, and the descriptors from files.
 func (s *sensor) newStage(name string, config any, heap int, unshare uintptr, files func() ([]*os.File, error)) *jail.Stage {
 	return &jail.Stage{
 		Name: name, Silence: silence, Grace: grace, Log: s.log,
@@ -60,7 +62,7 @@ func (s *sensor) newStage(name string, config any, heap int, unshare uintptr, fi
 				Path: "/proc/self/exe", Args: []string{name},
 				Env:   []string{fmt.Sprintf("GOMEMLIMIT=%d", heap)},
 				Stdin: strings.NewReader(string(text)), Stdout: os.Stdout, Stderr: os.Stderr,
-				SysProcAttr: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Cloneflags: unshare},
+				SysProcAttr: &syscall.SysProcAttr{Cloneflags: unshare},
 			}
 			cmd.ExtraFiles, err = files()
 			return cmd, err
@@ -78,7 +80,7 @@ type meterConfig struct {
 func (s *sensor) meterStage() *jail.Stage {
 	ring := capture.RingOptions{Blocks: s.budget.Ring >> 20, LockFilter: true}
 	return s.newStage("meter", meterConfig{ring, s.budget.Flows}, s.budget.Meter, jail.Unshared, func() ([]*os.File, error) {
-		socket, err := capture.OpenSocket(s.tap.Name, ring)
+		socket, err := capture.OpenSocket(s.tap, ring)
 		if err != nil {
 			return nil, err
 		}
@@ -87,19 +89,19 @@ func (s *sensor) meterStage() *jail.Stage {
 			socket.Close()
 			return nil, err
 		}
-		go func() {
+		s.copying.Go(func() {
 			defer batches.Close()
 			if err := s.relay.Copy(batches); err != nil {
 				s.log.Error("batches of meter", "err", err)
 			}
-		}()
-		say("tap port %s open", s.tap.Name)
+		})
+		say("tap port %s open", s.tap)
 		return []*os.File{socket, out}, nil
 	})
 }
 
 // runMeter is the process that looks at traffic.
-func runMeter(ctx context.Context, log *slog.Logger) error {
+func runMeter(ctx context.Context, _ *slog.Logger) error {
 	supervisor := jail.Supervisor()
 	if err := jail.Enter(jail.Cell{UID: meterUID, Root: meterRoot, MaxFiles: 16}); err != nil {
 		return err
@@ -135,6 +137,15 @@ func (s *sensor) uplinkStage() *jail.Stage {
 	})
 	stage.Clock = s.setClock
 	return stage
+}
+
+// claims is what the sensor says of itself, unproven.
+func (s *sensor) claims() enrol.Claims {
+	c := enrol.Claims{"board": s.image.Board, "release": s.image.Release, "kernel": s.image.Kernel}
+	if port, err := net.InterfaceByName(s.board.Port(board.Uplink).Name); err == nil {
+		c["mac"] = port.HardwareAddr.String()
+	}
+	return c
 }
 
 // runUplink is the process that speaks to the collector.
