@@ -30,7 +30,7 @@ type sensor struct {
 	key    ed25519.PrivateKey // who this sensor is, until power-off
 	budget boot.Budget
 
-	tap    string // name of the tap port, or "" if it is missing
+	tap     string // name of the tap port, or "" if it is missing
 	stages  []*jail.Stage
 	relay   jail.Relay
 	copying sync.WaitGroup // of batches into relay
