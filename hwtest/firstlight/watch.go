@@ -20,11 +20,12 @@ import (
 // easy for an emulated board.
 const pause = 2 * time.Millisecond
 
-// questions are what a person asks first.
+// questions are what a person asks first; %s is when this show began, because
+// the lake remembers earlier ones.
 var questions = []struct{ title, sql string }{
-	{"Who talks most?", "SELECT src_addr AS client, dst_addr AS server, sum(src_bytes + dst_bytes) AS bytes, count(*) AS flows FROM flow GROUP BY ALL ORDER BY bytes DESC, client, server LIMIT 5"},
-	{"Which names are asked for?", "SELECT name, qtype AS type, rcode, count(*) AS times FROM dns GROUP BY ALL ORDER BY times DESC, name LIMIT 5"},
-	{"Which TLS servers are called?", "SELECT sni AS server_name, version, next_protocol AS protocol, count(*) AS times FROM tls WHERE sni <> '' GROUP BY ALL ORDER BY times DESC, server_name LIMIT 5"},
+	{"Who talks most?", "SELECT src_addr AS client, dst_addr AS server, sum(src_bytes + dst_bytes) AS bytes, count(*) AS flows FROM flow WHERE ts >= '%s' GROUP BY ALL ORDER BY bytes DESC, client, server LIMIT 5"},
+	{"Which names are asked for?", "SELECT name, qtype AS type, rcode, count(*) AS times FROM dns WHERE ts >= '%s' GROUP BY ALL ORDER BY times DESC, name LIMIT 5"},
+	{"Which TLS servers are called?", "SELECT sni AS server_name, version, next_protocol AS protocol, count(*) AS times FROM tls WHERE sni <> '' AND ts >= '%s' GROUP BY ALL ORDER BY times DESC, server_name LIMIT 5"},
 }
 
 // tally counts records by kind as they arrive.
@@ -131,10 +132,12 @@ func rates(now, last map[string]int) string {
 
 // answers asks the questions the way people do.
 func (s *show) answers(ctx context.Context) error {
+	began := s.machine.On.UTC().Truncate(time.Second).Format(time.DateTime)
 	for _, q := range questions {
-		out, err := exec.CommandContext(ctx, s.tools.Taproot, "query", "--data", s.collector.Data, q.sql).CombinedOutput()
+		sql := fmt.Sprintf(q.sql, began)
+		out, err := exec.CommandContext(ctx, s.tools.Taproot, "query", "--data", s.collector.Data, sql).CombinedOutput()
 		if err != nil {
-			return fmt.Errorf("asking %q: %w: %s", q.sql, err, out)
+			return fmt.Errorf("asking %q: %w: %s", sql, err, out)
 		}
 		s.screen.title(q.title)
 		for l := range strings.Lines(string(out)) {
