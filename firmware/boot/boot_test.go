@@ -101,7 +101,7 @@ func TestMemory(t *testing.T) {
 	if err != nil || total != 96180<<10 {
 		t.Fatalf("got %d, %v", total, err)
 	}
-	for _, total := range []int{total, 256 * mib, 1024 * mib, 8192 * mib} {
+	for _, total := range []int{total, 256 * mib, 1024 * mib, 1536 * mib} {
 		b := Divide(total)
 		if b.Ring%mib != 0 || b.Ring < 4*mib || b.Spool < 8*mib || b.Flows < 8192 {
 			t.Errorf("%d MiB: too little: %+v", total/mib, b)
