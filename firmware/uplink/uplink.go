@@ -230,9 +230,13 @@ func (u *uplink) transmit(ctx context.Context, now time.Time) {
 	}
 }
 
+// write sends d. What cannot be sent, since the kernel refuses it or no
+// collector can be dialled at the moment, is as good as lost on the way.
 func (u *uplink) write(d []byte) {
 	u.stats.sent++
-	if _, err := u.conn.Write(d); err != nil { // as good as lost on the way
+	if u.conn == nil {
+		u.stats.sendErrors++
+	} else if _, err := u.conn.Write(d); err != nil {
 		u.stats.sendErrors++
 	}
 }
