@@ -5,9 +5,11 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/taproot-sensor/taproot/firmware/spool"
 	"github.com/taproot-sensor/taproot/wire/batch"
+	"github.com/taproot-sensor/taproot/wire/enrol"
 	"github.com/taproot-sensor/taproot/wire/seal"
 	"github.com/taproot-sensor/taproot/wire/site"
 )
@@ -40,5 +42,45 @@ func TestSessionWithoutSocket(t *testing.T) {
 	u.transmit(t.Context(), start)
 	if u.conn != nil || u.stats.sent == 0 || u.stats.sendErrors != u.stats.sent {
 		t.Errorf("of %d datagrams without a socket, %d are send errors", u.stats.sent, u.stats.sendErrors)
+	}
+}
+
+// Whoever sees a HELLO can answer it with a COOKIE: that must not make the
+// sensor say HELLO as fast as the two can.
+func TestEndlessCookies(t *testing.T) {
+	j := testJoiner(t, "127.0.0.1:1")
+	now, hellos := start, 0
+	for range 1000 {
+		now = now.Add(time.Millisecond)
+		if now.Before(j.next) {
+			continue
+		}
+		d, err := j.hello(now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hellos++
+		h, err := enrol.ParseHello(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := j.answered(enrol.AppendCookie(nil, h.Nonce, enrol.Cookie{byte(hellos)}), now); err != nil {
+			t.Fatal(err)
+		}
+		if j.cookie != (enrol.Cookie{byte(hellos)}) {
+			t.Error("the newest cookie is not kept")
+		}
+	}
+	if hellos > 5 {
+		t.Errorf("%d HELLOs in a second", hellos)
+	}
+}
+
+// A COOKIE for no HELLO does not make one due.
+func TestCookieForNoHello(t *testing.T) {
+	j := testJoiner(t, "127.0.0.1:1")
+	j.next = start.Add(time.Minute)
+	if err := j.answered(enrol.AppendCookie(nil, enrol.Nonce{}, enrol.Cookie{1}), start); err == nil || !j.next.After(start) {
+		t.Errorf("error = %v, next HELLO after %v", err, j.next.Sub(start))
 	}
 }

@@ -72,16 +72,21 @@ func (j *joiner) hello(now time.Time) ([]byte, error) {
 	return b, err
 }
 
-// answered takes a COOKIE: the next HELLO is due at once and carries it.
+// answered takes a COOKIE, for the next HELLO to carry. After the first one that
+// is due at once; then not, since a COOKIE is not sealed: whoever sees a HELLO
+// can send one, and would have us say HELLO without end.
 func (j *joiner) answered(datagram []byte, now time.Time) error {
 	nonce, cookie, err := enrol.ParseCookie(datagram)
 	if err != nil {
 		return err
 	}
-	if nonce != j.nonce {
+	if nonce != j.nonce || nonce == (enrol.Nonce{}) {
 		return errStale
 	}
-	j.cookie, j.next = cookie, now
+	if j.cookie == (enrol.Cookie{}) {
+		j.next = now
+	}
+	j.cookie = cookie
 	return nil
 }
 
