@@ -11,6 +11,7 @@ import (
 	"github.com/taproot-sensor/taproot/wire/batch"
 	"github.com/taproot-sensor/taproot/wire/enrol"
 	"github.com/taproot-sensor/taproot/wire/seal"
+	"github.com/taproot-sensor/taproot/wire/session"
 	"github.com/taproot-sensor/taproot/wire/site"
 )
 
@@ -82,5 +83,24 @@ func TestCookieForNoHello(t *testing.T) {
 	j.next = start.Add(time.Minute)
 	if err := j.answered(enrol.AppendCookie(nil, enrol.Nonce{}, enrol.Cookie{1}), start); err == nil || !j.next.After(start) {
 		t.Errorf("error = %v, next HELLO after %v", err, j.next.Sub(start))
+	}
+}
+
+// A pace that the collector takes back holds nothing up any more, and the
+// largest window is not none, whatever the size of an int.
+func TestHugeAndTinyLimits(t *testing.T) {
+	var shared [32]byte
+	s := newSender(seal.NewLink(&shared, seal.Salt{}, seal.Sensor), 1, 1<<32-1, 0)
+	sp := fakeSpool{held: map[uint64][]byte{0: make([]byte, 100_000)}}
+	if s.datagram(sp, 0, start) == nil || s.datagram(sp, 1, start) == nil {
+		t.Error("a window of 4 GiB has no room for two datagrams")
+	}
+	s.answer(&session.Ack{Window: 1<<32 - 1, Pace: 1}, sp, 2, start)
+	if s.datagram(sp, 2, start) == nil || s.datagram(sp, 3, start.Add(time.Minute)) != nil {
+		t.Error("at 1 byte/s one goes at once, the next in 20 minutes")
+	}
+	s.answer(&session.Ack{Window: 1<<32 - 1}, sp, 3, start)
+	if s.datagram(sp, 3, start) == nil {
+		t.Error("the pace was taken back, and still holds up")
 	}
 }

@@ -1,6 +1,7 @@
 package uplink
 
 import (
+	"math"
 	"time"
 
 	"github.com/taproot-sensor/taproot/internal/ranges"
@@ -39,8 +40,11 @@ type arrival struct {
 }
 
 func newSender(link *seal.Link, id uint32, window uint32, floor uint64) *sender {
-	return &sender{link: link, id: id, window: int(window), flight: newFlight(), next: floor, come: came{}}
+	return &sender{link: link, id: id, window: asInt(window), flight: newFlight(), next: floor, come: came{}}
 }
+
+// asInt returns n as an int, of 32 bits on some boards, or the largest there is.
+func asInt(n uint32) int { return int(min(n, math.MaxInt32)) }
 
 // pick returns the next chunk to send, if there is any.
 func (s *sender) pick(sp Spool) (batch.Numbered, chunk, bool) {
@@ -86,7 +90,10 @@ func (s *sender) datagram(sp Spool, number uint64, now time.Time) []byte {
 
 // answer takes an ACK, and returns how many chunks it shows lost.
 func (s *sender) answer(a *session.Ack, sp Spool, number uint64, now time.Time) (lost int) {
-	s.window, s.pace = int(a.Window), a.Pace
+	s.window = asInt(a.Window)
+	if a.Pace != s.pace { // what the old one holds up is free
+		s.pace, s.free = a.Pace, time.Time{}
+	}
 	arrived, gone := s.flight.answer(&a.Packets, number, now)
 	s.again = append(s.again, gone...)
 	sp.Stored(&a.Stored)
