@@ -69,6 +69,11 @@ type Edge struct {
 	gate     gate
 	epochs   epochs
 
+	// joining is held from asking what is decided about a sensor until its
+	// session is made: a revocation comes before or after, not between. It is
+	// taken before mu.
+	joining sync.Mutex
+
 	mu       sync.RWMutex
 	sessions map[uint32]*link
 	sensors  map[enrol.Identity][]*link

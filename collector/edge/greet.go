@@ -98,16 +98,12 @@ func (e *Edge) answer(d []byte, from netip.AddrPort, now time.Time) {
 		e.counters.add(dropHelloReplay)
 		return
 	}
-	status, err := e.cfg.Decide(h.Identity, h.Claims, from)
+	w := enrol.Welcome{Hello: sealed.Nonce, Time: now.UnixNano(), Retry: pendingRetry}
+	l, err := e.join(&w, &sealed, &h, boot, from, now)
 	if err != nil {
 		e.counters.add(dropHelloError)
 		e.cfg.Log.Error("registering sensor", "sensor", h.Identity.Code(), "error", err)
 		return
-	}
-	w := enrol.Welcome{Hello: sealed.Nonce, Status: status, Time: now.UnixNano(), Retry: pendingRetry}
-	var l *link
-	if status == enrol.Approved {
-		l = e.newLink(&w, &sealed, &h, boot, from, now)
 	}
 	e.counters.add(welcomes)
 	e.write(enrol.AppendWelcome(nil, &shared, &w), from)
@@ -127,6 +123,18 @@ func (e *Edge) stale(id enrol.Identity, boot enrol.Boot, attempt uint64) bool {
 		}
 	}
 	return false
+}
+
+// join fills in w with what is decided about the sensor, and with a session if
+// it is approved.
+func (e *Edge) join(w *enrol.Welcome, sealed *enrol.SealedHello, h *enrol.Hello, boot enrol.Boot, from netip.AddrPort, now time.Time) (l *link, err error) {
+	e.joining.Lock()
+	defer e.joining.Unlock()
+	w.Status, err = e.cfg.Decide(h.Identity, h.Claims, from)
+	if err == nil && w.Status == enrol.Approved {
+		l = e.newLink(w, sealed, h, boot, from, now)
+	}
+	return l, err
 }
 
 // newLink makes a session and fills in w.
@@ -193,8 +201,11 @@ func (e *Edge) removeLocked(l *link) {
 	}
 }
 
-// Revoke ends every session of a sensor.
+// Revoke ends every session of a sensor. From then on Decide must not approve
+// it.
 func (e *Edge) Revoke(id enrol.Identity) {
+	e.joining.Lock()
+	defer e.joining.Unlock()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for len(e.sensors[id]) > 0 {

@@ -1,0 +1,120 @@
+package edge
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"log/slog"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/nacl/box"
+
+	"github.com/taproot-sensor/taproot/collector/journal"
+	"github.com/taproot-sensor/taproot/internal/ranges"
+	"github.com/taproot-sensor/taproot/wire/enrol"
+)
+
+// These tests are what an approved sensor can do that means harm: they call
+// what comes after the seal.
+
+var somewhere = netip.MustParseAddrPort("127.0.0.1:9")
+
+// fakeJournal stores at once.
+type fakeJournal struct{ stored int }
+
+func (j *fakeJournal) Append(_ journal.Entry, done func(error)) {
+	j.stored++
+	done(nil)
+}
+
+func (*fakeJournal) Stored([32]byte, [16]byte) ranges.Set { return ranges.Set{} }
+
+// newTestEdge returns an edge that does not run.
+func newTestEdge(t *testing.T) *Edge {
+	t.Helper()
+	boxKey, private, err := box.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, identity, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return New(Config{
+		Conn: conn, Box: private, BoxKey: boxKey, Identity: identity, Journal: &fakeJournal{}, Log: slog.New(slog.DiscardHandler),
+		Decide: func(enrol.Identity, enrol.Claims, netip.AddrPort) (enrol.Status, error) { return enrol.Approved, nil },
+	})
+}
+
+// testSensor is a sensor that joins and tells the truth only when it likes.
+type testSensor struct {
+	keys    enrol.Keys
+	attempt uint64
+}
+
+func newTestSensor(t *testing.T, e *Edge) *testSensor {
+	t.Helper()
+	public, private, err := box.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, identity, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var shared [32]byte
+	box.Precompute(&shared, e.cfg.BoxKey, private)
+	return &testSensor{keys: enrol.Keys{Identity: identity, BootKey: public, Shared: &shared, Site: e.cfg.BoxKey}}
+}
+
+func (s *testSensor) id() enrol.Identity {
+	return enrol.Identity(s.keys.Identity.Public().(ed25519.PublicKey))
+}
+
+// join says HELLO and returns the newest session, if there is one.
+func (s *testSensor) join(t *testing.T, e *Edge) *link {
+	t.Helper()
+	s.attempt++
+	d, _, err := enrol.AppendHello(nil, s.keys, enrol.Cookie{}, &enrol.Hello{Identity: s.id(), Attempt: s.attempt})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.answer(d, somewhere, time.Now())
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if links := e.sensors[s.id()]; len(links) > 0 {
+		return links[len(links)-1]
+	}
+	return nil
+}
+
+// A sensor that is revoked while its HELLO is being answered gets no session
+// that outlives the revocation.
+func TestRevokedWhileJoining(t *testing.T) {
+	e := newTestEdge(t)
+	s := newTestSensor(t, e)
+	revoked := make(chan struct{})
+	e.cfg.Decide = func(id enrol.Identity, _ enrol.Claims, _ netip.AddrPort) (enrol.Status, error) {
+		go func() { // as decided: the registry has changed just after it was asked
+			e.Revoke(id)
+			close(revoked)
+		}()
+		select {
+		case <-revoked:
+		case <-time.After(50 * time.Millisecond):
+		}
+		return enrol.Approved, nil
+	}
+	s.join(t, e)
+	<-revoked
+	if n := len(e.sessions); n != 0 {
+		t.Errorf("a revoked sensor has %d sessions", n)
+	}
+}
