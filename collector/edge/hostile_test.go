@@ -13,7 +13,9 @@ import (
 
 	"github.com/taproot-sensor/taproot/collector/journal"
 	"github.com/taproot-sensor/taproot/internal/ranges"
+	"github.com/taproot-sensor/taproot/wire/batch"
 	"github.com/taproot-sensor/taproot/wire/enrol"
+	"github.com/taproot-sensor/taproot/wire/session"
 )
 
 // These tests are what an approved sensor can do that means harm: they call
@@ -116,5 +118,46 @@ func TestRevokedWhileJoining(t *testing.T) {
 	<-revoked
 	if n := len(e.sessions); n != 0 {
 		t.Errorf("a revoked sensor has %d sessions", n)
+	}
+}
+
+// take gives e a chunk as if it had come in the next packet of l.
+func take(e *Edge, l *link, d session.Data) (whole []byte) {
+	return e.take(l, l.window.Next(), &d, somewhere)
+}
+
+// Batches of which nothing is ever completed take no more memory than their
+// bound, however small they are and however they are cut.
+func TestManySmallPartials(t *testing.T) {
+	e := newTestEdge(t)
+	l := newTestSensor(t, e).join(t, e)
+	for n := range uint64(100_000) {
+		take(e, l, session.Data{Batch: n, Size: 2, Chunk: []byte{1}})
+	}
+	if n := len(l.partial); n > maxHeld/100 {
+		t.Errorf("%d incomplete batches of 2 bytes", n)
+	}
+	l = newTestSensor(t, e).join(t, e)
+	for off := range uint32(batch.MaxSize / 2) {
+		take(e, l, session.Data{Size: batch.MaxSize, Offset: 2 * off, Chunk: []byte{1}})
+	}
+	if n := len(l.partial[0].got.Runs()); n > 1000 {
+		t.Errorf("an incomplete batch is in %d pieces", n)
+	}
+}
+
+// Sensors that fill all the room for incomplete batches leave some to others.
+func TestRoomForEverySensor(t *testing.T) {
+	e := newTestEdge(t)
+	e.held = maxHeldAll
+	l := newTestSensor(t, e).join(t, e)
+	take(e, l, session.Data{Size: batch.MaxSize, Chunk: []byte{1}})
+	take(e, l, session.Data{Batch: 1, Size: batch.MaxSize, Chunk: []byte{1}})
+	if n := len(l.partial); n != 1 {
+		t.Errorf("%d incomplete batches when others have filled the room, want 1", n)
+	}
+	e.Revoke(l.sensor)
+	if e.held != maxHeldAll {
+		t.Errorf("held = %d at the end, want %d", e.held, maxHeldAll)
 	}
 }

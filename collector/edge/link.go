@@ -18,8 +18,11 @@ const (
 	// sensor may have under way, and as much again for batches that wait for
 	// a chunk that was lost.
 	maxHeld = 2 * sensorWindow
-	// maxHeldAll bounds those of all sessions.
+	// maxHeldAll bounds those of all sessions. Beyond it a session may still
+	// have one, so that no sensors keep the others from going on.
 	maxHeldAll = 256 << 20
+	// partialCost is what an incomplete batch takes beside its bytes.
+	partialCost = 512
 )
 
 // link is one session with one boot of a sensor.
@@ -45,6 +48,10 @@ type link struct {
 	stored  ranges.Set          // batches that are on disk, or that the sensor gave up
 	acks    uint64              // number of the next ACK
 }
+
+// maxPieces returns how many pieces that do not touch an incomplete batch of n
+// bytes may be in. Sensors cut chunks of session.MaxChunk bytes.
+func maxPieces(n int) int { return 8 + n/512 }
 
 // partial is a batch of which some chunks have come.
 type partial struct {
@@ -81,7 +88,7 @@ func (e *Edge) take(l *link, number uint64, d *session.Data, from netip.AddrPort
 		p = &partial{bytes: make([]byte, d.Size)}
 		l.partial[d.Batch] = p
 	}
-	if int(d.Size) != len(p.bytes) {
+	if int(d.Size) != len(p.bytes) || len(p.got.Runs()) >= maxPieces(len(p.bytes)) {
 		e.counters.add(dropBadData)
 		return nil
 	}
@@ -101,11 +108,12 @@ func (e *Edge) take(l *link, number uint64, d *session.Data, from netip.AddrPort
 	return p.bytes
 }
 
-// hold reserves n bytes for an incomplete batch of l.
+// hold reserves room for an incomplete batch of l with n bytes.
 func (e *Edge) hold(l *link, n int) bool {
+	n += partialCost
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if l.gone || l.held+n > maxHeld || e.held+n > maxHeldAll {
+	if l.gone || l.held+n > maxHeld || e.held+n > maxHeldAll && l.held > 0 {
 		return false
 	}
 	l.held += n
@@ -115,7 +123,7 @@ func (e *Edge) hold(l *link, n int) bool {
 
 // forget drops the incomplete batch n and gives its room back.
 func (l *link) forget(e *Edge, n uint64) {
-	size := len(l.partial[n].bytes)
+	size := len(l.partial[n].bytes) + partialCost
 	delete(l.partial, n)
 	e.mu.Lock()
 	defer e.mu.Unlock()
