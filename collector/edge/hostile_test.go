@@ -161,3 +161,31 @@ func TestRoomForEverySensor(t *testing.T) {
 		t.Errorf("held = %d at the end, want %d", e.held, maxHeldAll)
 	}
 }
+
+// A sensor whose batches leave a gap after each takes no room without bound;
+// the lowest batch that lacks is always taken, so that the gaps can close.
+func TestGapsAfterEachBatch(t *testing.T) {
+	e := newTestEdge(t)
+	l := newTestSensor(t, e).join(t, e)
+	small := batch.Append(nil, batch.None, 0, nil)
+	send := func(n, floor uint64) {
+		d := session.Data{Batch: n, Floor: floor, Size: uint32(len(small)), Chunk: small}
+		if whole := take(e, l, d); whole != nil {
+			e.store(l, n, whole)
+		}
+	}
+	for n := range uint64(20_000) {
+		send(2*n+1, 0)
+	}
+	if n := len(l.stored.Runs()); n > 10_000 {
+		t.Errorf("stored batches are in %d runs", n)
+	}
+	send(0, 0)
+	if !l.stored.Contains(0) {
+		t.Error("the lowest batch is not taken")
+	}
+	send(60_000, 50_000)
+	if !l.stored.Contains(60_000) {
+		t.Error("a batch is not taken after the gaps were given up")
+	}
+}

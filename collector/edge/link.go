@@ -23,6 +23,10 @@ const (
 	maxHeldAll = 256 << 20
 	// partialCost is what an incomplete batch takes beside its bytes.
 	partialCost = 512
+	// maxRuns bounds the runs of a session's stored batches. A sensor that
+	// sends in order leaves no more gaps than it has batches under way, at
+	// most 3600 of 300 bytes. The journal's own bound is twice this.
+	maxRuns = 8192
 )
 
 // link is one session with one boot of a sensor.
@@ -81,7 +85,7 @@ func (e *Edge) take(l *link, number uint64, d *session.Data, from netip.AddrPort
 	}
 	p := l.partial[d.Batch]
 	if p == nil {
-		if !e.hold(l, int(d.Size)) {
+		if l.scattered() && d.Batch != l.stored.Next() || !e.hold(l, int(d.Size)) {
 			e.counters.add(dropNoRoom)
 			return nil
 		}
@@ -107,6 +111,10 @@ func (e *Edge) take(l *link, number uint64, d *session.Data, from netip.AddrPort
 	l.storing[d.Batch] = struct{}{}
 	return p.bytes
 }
+
+// scattered reports whether there are as many gaps between the batches of l as
+// may be: then only the lowest that lacks is taken.
+func (l *link) scattered() bool { return len(l.stored.Runs())+len(l.storing) >= maxRuns }
 
 // hold reserves room for an incomplete batch of l with n bytes.
 func (e *Edge) hold(l *link, n int) bool {
