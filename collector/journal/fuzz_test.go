@@ -58,11 +58,33 @@ func FuzzSegment(f *testing.F) {
 
 func TestMemoryForgets(t *testing.T) {
 	m := make(memory)
-	m.add(bootKey{boot: [16]byte{1}}, 1, 0)
-	m.add(bootKey{boot: [16]byte{2}}, 1, forgetAfter+1)
+	const day = 24 * 3600 * 1e9
+	silent := bootKey{sensor: [32]byte{1}} // may come back with a full spool, however late
+	m.add(silent, 1, 0)
+	for n := range int64(100) {
+		m.add(bootKey{[32]byte{2}, [16]byte{byte(n)}}, 1, 365*day+n)
+	}
 	m.forget()
-	if m.contains(bootKey{boot: [16]byte{1}}, 1) || !m.contains(bootKey{boot: [16]byte{2}}, 1) {
-		t.Errorf("memory after forgetting: %v", m)
+	if !m.contains(silent, 1) {
+		t.Error("the only boot of a sensor is forgotten")
+	}
+	if !m.contains(bootKey{[32]byte{2}, [16]byte{99}}, 1) || len(m) > 10 {
+		t.Errorf("of 100 boots %d are left", len(m)-1)
+	}
+}
+
+// However a sensor numbers its batches, the memory of a boot has a bound; the
+// newest are remembered.
+func TestMemoryIsBounded(t *testing.T) {
+	m, boot := make(memory), bootKey{}
+	for n := range uint64(3 * maxRuns) {
+		m.add(boot, 2*n, 0)
+	}
+	if n := len(m[boot].set.Runs()); n > maxRuns {
+		t.Errorf("%d runs", n)
+	}
+	if newest := uint64(2 * (3*maxRuns - 1)); !m.contains(boot, newest) || m.contains(boot, newest-1) || m.contains(boot, newest+1) {
+		t.Error("what was stored last is not remembered as it is")
 	}
 }
 

@@ -1,11 +1,13 @@
 package journal
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
+	"slices"
 
 	"github.com/taproot-sensor/taproot/internal/ranges"
 )
@@ -36,10 +38,16 @@ func (e *CorruptionErr) Error() string {
 	return fmt.Sprintf("segment %08x: record at byte %d: %s", e.Segment, e.Offset, e.Reason)
 }
 
-// forgetAfter bounds the memory: a boot that sent nothing for so long, on the
-// journal's clock, is forgotten. It must exceed the life of a collector epoch
-// key (a week): after that no batch sealed to it can arrive.
-const forgetAfter = 30 * 24 * 3600 * 1e9 // ns
+// Bounds of the memory, for each sensor.
+const (
+	// keptBoots is how many boots are remembered, the newest: only the one
+	// that runs sends, if only after years without a network.
+	keptBoots = 4
+	// maxRuns is how many runs the batches of a boot are remembered in; beyond
+	// it the lowest gap counts as stored. It is twice what the edge has above
+	// the floor of a session, so that the gap was given up by the sensor.
+	maxRuns = 16384
+)
 
 // memory is what the journal ever stored.
 type memory map[bootKey]*bootBatches
@@ -66,17 +74,21 @@ func (m memory) add(k bootKey, batch uint64, received int64) {
 		m[k] = b
 	}
 	b.set.Add(batch)
+	if runs := b.set.Runs(); len(runs) > maxRuns {
+		b.set.AddRange(ranges.Range{First: runs[0].First, Last: runs[1].Last})
+	}
 	b.last = max(b.last, received)
 }
 
-// forget drops the boots that are long gone.
+// forget drops all but the newest boots of each sensor.
 func (m memory) forget() {
-	var newest int64
-	for _, b := range m {
-		newest = max(newest, b.last)
+	sensors := make(map[[32]byte][]bootKey)
+	for k := range m {
+		sensors[k.sensor] = append(sensors[k.sensor], k)
 	}
-	for k, b := range m {
-		if b.last < newest-forgetAfter {
+	for _, boots := range sensors {
+		slices.SortFunc(boots, func(a, b bootKey) int { return cmp.Compare(m[b].last, m[a].last) })
+		for _, k := range boots[min(len(boots), keptBoots):] {
 			delete(m, k)
 		}
 	}
