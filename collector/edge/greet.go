@@ -213,12 +213,16 @@ func (e *Edge) Revoke(id enrol.Identity) {
 	}
 }
 
-// sweep ends sessions that are idle.
+// sweep ends sessions that are idle, and those that stay in an epoch that ended:
+// while they last, so does the key.
 func (e *Edge) sweep(now time.Time) {
+	current := e.epochs.current(now)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, l := range e.sessions {
-		if now.Sub(time.Unix(0, max(l.active.Load(), l.made))) > idleSession {
+		idle := now.Sub(time.Unix(0, max(l.active.Load(), l.made))) > idleSession
+		stays := l.epoch != current.Key && now.Sub(current.began) > idleSession
+		if idle || stays {
 			e.removeLocked(l)
 		}
 	}
@@ -260,6 +264,7 @@ type epochs struct {
 type epoch struct {
 	enrol.Epoch
 	private [32]byte
+	began   time.Time // monotonic: the clock may be set
 }
 
 // current returns the epoch of now. Sessions of an earlier one are asked to
@@ -267,12 +272,12 @@ type epoch struct {
 func (e *epochs) current(now time.Time) epoch {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if now.UnixNano() >= e.now.Until {
+	if now.Sub(e.now.began) >= epochLife {
 		public, private, err := box.GenerateKey(rand.Reader)
 		if err != nil { // crypto/rand.Reader does not fail
 			panic(err)
 		}
-		e.now = epoch{enrol.SignEpoch(e.identity, *public, now.Add(epochLife).UnixNano()), *private}
+		e.now = epoch{enrol.SignEpoch(e.identity, *public, now.Add(epochLife).UnixNano()), *private, now}
 		clear(private[:])
 	}
 	return e.now

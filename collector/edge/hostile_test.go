@@ -189,3 +189,34 @@ func TestGapsAfterEachBatch(t *testing.T) {
 		t.Error("a batch is not taken after the gaps were given up")
 	}
 }
+
+// A sensor that does not say HELLO again when the epoch ends, or whose HELLOs
+// somebody on the way takes out, loses its session: the key must be gone.
+func TestSessionEndsAfterItsEpoch(t *testing.T) {
+	e := newTestEdge(t)
+	now := time.Now()
+	l := newTestSensor(t, e).join(t, e)
+	now = now.Add(epochLife + time.Second)
+	sweepAt := func(now time.Time) bool {
+		l.active.Store(now.UnixNano())
+		e.sweep(now)
+		return e.sessions[l.id] != nil
+	}
+	if !sweepAt(now) {
+		t.Error("the session ends with the epoch: the sensor has no time to say HELLO")
+	}
+	if sweepAt(now.Add(idleSession + time.Second)) {
+		t.Error("the session is still there long after its epoch")
+	}
+}
+
+// An epoch lasts no longer because the clock was wrong when it began.
+func TestEpochAndClock(t *testing.T) {
+	e := newTestEdge(t)
+	now := time.Now()
+	wrong := e.epochs.current(now)
+	e.epochs.now.Until += int64(70 * 365 * 24 * time.Hour) // the clock was ahead, and was set back
+	if e.epochs.current(now.Add(epochLife)).Key == wrong.Key {
+		t.Error("an epoch of a wrong clock goes on for 70 years")
+	}
+}
