@@ -233,7 +233,10 @@ func (c *Column) parseDict(r *reader, rows int) {
 		for i := range c.Lens {
 			n := r.count("values", len(r.b))
 			c.Lens[i], c.first[i] = uint32(n), uint32(values)
-			values += n
+			if values += n; values > len(r.b) { // an int of 32 bits would not hold the sum
+				r.fail(errShort)
+				return
+			}
 		}
 	}
 	if values > len(r.b) {
