@@ -16,6 +16,10 @@ import (
 	"github.com/taproot-sensor/taproot/wire/batch"
 )
 
+// batchCost is what a batch takes in RAM beside its bytes, at most: its place
+// in a slice that grows by doubling.
+const batchCost = 128
+
 type dropped struct{ batches, records uint64 }
 
 // Spool holds the batches of one boot, numbered from 0 in the order of Put.
@@ -27,7 +31,7 @@ type Spool struct {
 	dropped  [batch.Bulk + 1]dropped
 }
 
-// New returns an empty spool that holds at most maxBytes of batches.
+// New returns an empty spool that takes at most maxBytes of RAM.
 func New(maxBytes int) *Spool { return &Spool{maxBytes: maxBytes} }
 
 // Put numbers and keeps f, and gives up others, or f itself, where there is
@@ -36,7 +40,7 @@ func (s *Spool) Put(f batch.Frame) {
 	s.batches = append(s.batches, batch.Numbered{Number: s.next, Frame: f})
 	s.next++
 	s.bytes += len(f.Batch)
-	for s.bytes > s.maxBytes {
+	for s.bytes+len(s.batches)*batchCost > s.maxBytes {
 		s.drop()
 	}
 }

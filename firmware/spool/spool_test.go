@@ -22,7 +22,7 @@ func numbers(s *spool.Spool) (got []uint64) {
 }
 
 func TestFullSpoolDropsLeastWorthThenOldest(t *testing.T) {
-	s := spool.New(40)
+	s := spool.New(4 * (10 + 128)) // four batches, and what each costs beside its bytes
 	for _, c := range []batch.Class{batch.Health, batch.Records, batch.Bulk, batch.Records, batch.Bulk, batch.Records} {
 		s.Put(frame(c, 10))
 	}
@@ -38,9 +38,20 @@ func TestFullSpoolDropsLeastWorthThenOldest(t *testing.T) {
 			t.Errorf("dropped of class %d = %d batches with %d records, want %d and %d", c, batches, records, want, 10*want)
 		}
 	}
-	s.Put(frame(batch.Bulk, 50))
+	s.Put(frame(batch.Bulk, 200))
 	if diff := cmp.Diff([]uint64{0, 5, 6}, numbers(s)); diff != "" {
 		t.Errorf("held after one that is larger than the spool (-want +got)\n%s", diff)
+	}
+}
+
+// Who fills the spool may have been taken over by the traffic that it parses.
+func TestTinyBatchesAreBounded(t *testing.T) {
+	s := spool.New(1 << 20)
+	for range 20_000 {
+		s.Put(frame(batch.Records, 1))
+	}
+	if n := s.Len(); n > 10_000 {
+		t.Errorf("%d batches of 1 byte in 1 MiB of RAM", n)
 	}
 }
 
