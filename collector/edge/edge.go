@@ -66,7 +66,7 @@ type Edge struct {
 	cfg      Config
 	counters counters
 	hellos   chan hello
-	gate     gate
+	gate     *gate
 	epochs   epochs
 
 	// joining is held from asking what is decided about a sensor until its

@@ -31,18 +31,24 @@ const (
 	epochLife = 7 * 24 * time.Hour
 	// cookieLife is for how long a cookie proves an address.
 	cookieLife = time.Minute
+	// maxWaiting is how many HELLOs of one address, or IPv6 network of 64
+	// bits, may wait where a cookie is needed: an eighth of that half.
+	maxWaiting = 8
 )
 
 // hello is a HELLO that waits for its turn.
 type hello struct {
 	datagram []byte
 	from     netip.AddrPort
+	proved   bool // it waits in the half of the queue that needs a cookie
 }
 
 // queueHello queues a HELLO. Once the queue is half full, only those pass that
-// carry a cookie for the address they come from; the others are asked to.
+// carry a cookie for the address they come from, and few of one address; the
+// others are asked to.
 func (e *Edge) queueHello(d []byte, from netip.AddrPort) {
-	if len(e.hellos) >= cap(e.hellos)/2 {
+	proved := len(e.hellos) >= cap(e.hellos)/2
+	if proved {
 		h, err := enrol.ParseHello(d)
 		if err != nil {
 			e.counters.add(dropShort)
@@ -55,11 +61,24 @@ func (e *Edge) queueHello(d []byte, from netip.AddrPort) {
 			e.write(enrol.AppendCookie(nil, h.Nonce, e.gate.cookie(from, now)), from)
 			return
 		}
+		if !e.gate.enter(from) {
+			e.counters.add(dropHelloQueue)
+			return
+		}
 	}
+	h := hello{append([]byte(nil), d...), from, proved}
 	select {
-	case e.hellos <- hello{append([]byte(nil), d...), from}:
+	case e.hellos <- h:
 	default:
 		e.counters.add(dropHelloQueue)
+		e.dequeued(h)
+	}
+}
+
+// dequeued notes that h waits no more.
+func (e *Edge) dequeued(h hello) {
+	if h.proved {
+		e.gate.leave(h.from)
 	}
 }
 
@@ -70,6 +89,7 @@ func (e *Edge) greet(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case h := <-e.hellos:
+			e.dequeued(h)
 			e.answer(h.datagram, h.from, time.Now())
 		}
 	}
@@ -228,12 +248,52 @@ func (e *Edge) sweep(now time.Time) {
 	}
 }
 
-// gate makes and checks cookies, with no state per address.
-type gate struct{ secret [32]byte }
+// gate makes and checks cookies, with no state per address but of those that
+// have proved theirs and wait.
+type gate struct {
+	secret [32]byte
 
-func newGate() (g gate) {
+	mu      sync.Mutex
+	waiting map[netip.Prefix]int // HELLOs with a cookie in the queue
+}
+
+func newGate() *gate {
+	g := &gate{waiting: map[netip.Prefix]int{}}
 	rand.Read(g.secret[:])
 	return g
+}
+
+// enter notes that a HELLO from an address that is proved is to wait; not ok
+// if too many of it wait already.
+func (g *gate) enter(from netip.AddrPort) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	p := network(from)
+	if g.waiting[p] >= maxWaiting {
+		return false
+	}
+	g.waiting[p]++
+	return true
+}
+
+// leave undoes enter.
+func (g *gate) leave(from netip.AddrPort) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	p := network(from)
+	if g.waiting[p]--; g.waiting[p] == 0 {
+		delete(g.waiting, p)
+	}
+}
+
+// network returns what one machine can prove all addresses of.
+func network(from netip.AddrPort) netip.Prefix {
+	a, bits := from.Addr().Unmap().WithZone(""), 32
+	if a.Is6() {
+		bits = 64
+	}
+	p, _ := a.Prefix(bits) // of a valid address it never fails
+	return p
 }
 
 func (g *gate) cookie(from netip.AddrPort, now time.Time) enrol.Cookie {

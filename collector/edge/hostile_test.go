@@ -220,3 +220,39 @@ func TestEpochAndClock(t *testing.T) {
 		t.Error("an epoch of a wrong clock goes on for 70 years")
 	}
 }
+
+// One address that says HELLO without end leaves room in the queue to others,
+// whether it forges where it comes from or proves it.
+func TestHelloQueueIsShared(t *testing.T) {
+	e := newTestEdge(t)
+	hello := make([]byte, session.MaxDatagram)
+	say := func(from string, proved bool) (queued bool) {
+		addr := netip.MustParseAddrPort(from)
+		var c enrol.Cookie
+		if proved {
+			c = e.gate.cookie(addr, time.Now())
+		}
+		copy(hello[4:], c[:])
+		before := len(e.hellos)
+		e.queueHello(hello, addr)
+		return len(e.hellos) > before
+	}
+	for range 1000 {
+		say("192.0.2.1:1", false)
+		say("192.0.2.2:2", true)
+		say("[2001:db8::1]:3", true)
+		say("[2001:db8::2]:3", true)
+	}
+	if say("192.0.2.3:3", false) || !say("192.0.2.3:3", true) || !say("[2001:db8:1::]:3", true) {
+		t.Error("there is no room for a HELLO that proves another address")
+	}
+	for len(e.hellos) > 0 {
+		e.dequeued(<-e.hellos)
+	}
+	for range cap(e.hellos) / 2 {
+		say("192.0.2.1:1", false)
+	}
+	if !say("192.0.2.2:2", true) {
+		t.Error("no room for an address whose HELLOs were all answered")
+	}
+}
