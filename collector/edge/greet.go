@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/hmac"
@@ -9,6 +10,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -165,7 +167,7 @@ func (e *Edge) newLink(w *enrol.Welcome, sealed *enrol.SealedHello, h *enrol.Hel
 	w.Epoch, w.Window = epoch.Epoch, sensorWindow
 	rand.Read(w.Salt[:])
 	l := &link{
-		sensor: h.Identity, boot: boot, epoch: epoch.Key, attempt: h.Attempt, addr: from, made: now.UnixNano(),
+		sensor: h.Identity, boot: boot, epoch: epoch.Key, attempt: h.Attempt, said: h.Time, addr: from, made: now.UnixNano(),
 		seal:    seal.NewLink(&shared, w.Salt, seal.Collector),
 		partial: map[uint64]*partial{}, storing: map[uint64]struct{}{},
 		stored: e.cfg.Journal.Stored(h.Identity, boot),
@@ -192,15 +194,13 @@ func (e *Edge) newLink(w *enrol.Welcome, sealed *enrol.SealedHello, h *enrol.Hel
 	return l
 }
 
-// idlest returns the session in which DATA came least lately, or never.
+// idlest returns the session in which DATA came least lately, or never: of
+// those the one whose HELLO is the oldest by the sensor's clock, since somebody
+// may replay HELLOs while a session that was just made is still silent.
 func idlest(links []*link) *link {
-	least := links[0]
-	for _, l := range links[1:] {
-		if l.active.Load() < least.active.Load() {
-			least = l
-		}
-	}
-	return least
+	return slices.MinFunc(links, func(a, b *link) int {
+		return cmp.Or(cmp.Compare(a.active.Load(), b.active.Load()), cmp.Compare(a.said, b.said))
+	})
 }
 
 // removeLocked ends a session. Chunks that come for it are dropped; the sensor

@@ -59,6 +59,7 @@ func newTestEdge(t *testing.T) *Edge {
 type testSensor struct {
 	keys    enrol.Keys
 	attempt uint64
+	clock   int64
 }
 
 func newTestSensor(t *testing.T, e *Edge) *testSensor {
@@ -84,7 +85,7 @@ func (s *testSensor) id() enrol.Identity {
 func (s *testSensor) join(t *testing.T, e *Edge) *link {
 	t.Helper()
 	s.attempt++
-	d, _, err := enrol.AppendHello(nil, s.keys, enrol.Cookie{}, &enrol.Hello{Identity: s.id(), Attempt: s.attempt})
+	d, _, err := enrol.AppendHello(nil, s.keys, enrol.Cookie{}, &enrol.Hello{Identity: s.id(), Attempt: s.attempt, Time: s.clock})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -254,5 +255,25 @@ func TestHelloQueueIsShared(t *testing.T) {
 	}
 	if !say("192.0.2.2:2", true) {
 		t.Error("no room for an address whose HELLOs were all answered")
+	}
+}
+
+// HELLOs of earlier boots that somebody recorded do not push out the session
+// that was just made and in which nothing has come yet.
+func TestReplayedHellosOfEarlierBoots(t *testing.T) {
+	e := newTestEdge(t)
+	s := newTestSensor(t, e)
+	s.clock = 1000
+	l := s.join(t, e)
+	for n := range int64(20) {
+		old := newTestSensor(t, e)
+		old.keys.Identity, old.clock = s.keys.Identity, 900+n
+		old.join(t, e)
+	}
+	if e.sessions[l.id] == nil {
+		t.Error("the newest session was ended for sessions of earlier boots")
+	}
+	if n := len(e.sensors[s.id()]); n != linksPerSensor {
+		t.Errorf("the sensor has %d sessions", n)
 	}
 }

@@ -36,6 +36,7 @@ type link struct {
 	boot    enrol.Boot
 	epoch   [32]byte // public half of the epoch key that it is sealed to
 	attempt uint64   // of the HELLO that made it
+	said    int64    // the sensor's clock in that HELLO, Unix ns
 	made    int64    // Unix ns
 	seal    *seal.Link
 	plain   []byte       // buffer of the reading goroutine
