@@ -22,7 +22,8 @@ const (
 	// refusedHello is how long a sensor that was revoked waits: it may have
 	// been a mistake.
 	refusedHello = time.Minute
-	// patience is how many HELLOs an address gets before the next is tried.
+	// patience is how many HELLOs an address gets before the next is tried,
+	// and how often it may say wait or no where there is a next.
 	patience = 4
 )
 
@@ -37,6 +38,7 @@ type joiner struct {
 	nonce      enrol.Nonce // of the HELLO last sent
 	cookie     enrol.Cookie
 	unanswered int       // HELLOs since the last answer
+	turnedAway int       // answers of this address that gave no session
 	next       time.Time // when the next HELLO is due, unless welcomed
 }
 
@@ -92,6 +94,11 @@ func (j *joiner) answered(datagram []byte, now time.Time) error {
 
 var errStale = errors.New("answer to another HELLO")
 
+// wantsNext reports whether the next collector of the list is to be tried.
+func (j *joiner) wantsNext() bool {
+	return j.unanswered > 0 && j.unanswered%patience == 0 || j.turnedAway >= patience && len(j.site.Collectors) > 1
+}
+
 // welcome takes a WELCOME. The link is nil unless the sensor is approved; then
 // it seals between the boot key and the collector's epoch key.
 func (j *joiner) welcome(datagram []byte, now time.Time) (enrol.Welcome, *seal.Link, error) {
@@ -106,12 +113,15 @@ func (j *joiner) welcome(datagram []byte, now time.Time) (enrol.Welcome, *seal.L
 	j.unanswered = 0
 	switch w.Status {
 	case enrol.Pending:
+		j.turnedAway++
 		j.next = now.Add(max(time.Duration(w.Retry)*time.Second, firstHello))
 		return w, nil, nil
 	case enrol.Refused:
+		j.turnedAway++
 		j.next = now.Add(refusedHello)
 		return w, nil, nil
 	}
+	j.turnedAway = 0
 	shared := new([32]byte)
 	box.Precompute(shared, &w.Epoch.Key, j.private)
 	return w, seal.NewLink(shared, w.Salt, seal.Sensor), nil

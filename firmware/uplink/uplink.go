@@ -242,10 +242,10 @@ func (u *uplink) write(d []byte) {
 }
 
 // hello says HELLO, to the next collector of the list where this one has not
-// answered for long.
+// answered, or not approved, for long.
 func (u *uplink) hello(ctx context.Context, now time.Time) {
-	if n := u.join.unanswered; u.conn == nil || n > 0 && n%patience == 0 {
-		u.redial(ctx, n > 0)
+	if next := u.join.wantsNext(); next || u.conn == nil {
+		u.redial(ctx, next || u.join.unanswered > 0)
 	}
 	d, err := u.join.hello(now)
 	if err != nil {
@@ -270,7 +270,7 @@ func (u *uplink) redial(ctx context.Context, next bool) {
 	}
 	if next {
 		u.target = (u.target + 1) % len(u.Site.Collectors)
-		u.join.cookie = enrol.Cookie{}
+		u.join.cookie, u.join.turnedAway = enrol.Cookie{}, 0
 	}
 	dialer := net.Dialer{Timeout: dialTimeout}
 	conn, err := dialer.DialContext(context.WithoutCancel(ctx), "udp", u.Site.Collectors[u.target])
