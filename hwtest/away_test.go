@@ -83,18 +83,21 @@ func (l *lab) everyNameOnce(n int) {
 	for _, row := range l.query("SELECT name, count(*) AS times FROM dns GROUP BY name") {
 		stored[row["name"]] = row["times"]
 	}
-	lost, twice := 0, 0
+	var lost, twice []string
 	for i := range n {
 		switch stored[name(i)+".lab.example"] {
 		case "1":
 		case "":
-			lost++
+			lost = append(lost, name(i))
 		default:
-			twice++
+			twice = append(twice, name(i))
 		}
 	}
-	if lost > 0 || twice > 0 || len(stored) != n {
-		l.t.Fatalf("of %d names, %d were lost and %d stored more than once; the collector has %d", n, lost, twice, len(stored))
+	if len(lost) > 0 || len(twice) > 0 || len(stored) != n {
+		for _, row := range l.query("SELECT stage, counter, max(value) AS value FROM sensor GROUP BY ALL HAVING max(value) > 0 ORDER BY ALL") {
+			l.t.Logf("sensor counted %s %s %s", row["stage"], row["counter"], row["value"])
+		}
+		l.t.Fatalf("of %d names, %q were lost and %q stored more than once; the collector has %d", n, lost, twice, len(stored))
 	}
 	if flows := l.ask("SELECT count(*) AS n FROM flow WHERE dst_port = 53"); flows != strconv.Itoa(n) {
 		l.t.Errorf("the collector has %s flows of %d", flows, n)

@@ -32,13 +32,13 @@ type sensor struct {
 
 	tap     string // name of the tap port, or "" if it is missing
 	stages  []*jail.Stage
-	relay   jail.Relay
+	relay   *jail.Relay
 	copying sync.WaitGroup // of batches into relay
 }
 
 // runInit makes the machine a sensor and returns only when that fails.
 func runInit(ctx context.Context, log *slog.Logger) error {
-	s := &sensor{log: log}
+	s := &sensor{log: log, relay: jail.NewRelay()}
 	missing, err := s.prepare()
 	if err != nil {
 		return err

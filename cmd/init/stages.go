@@ -78,7 +78,7 @@ type meterConfig struct {
 
 // meterStage returns the stage that reads frames.
 func (s *sensor) meterStage() *jail.Stage {
-	ring := capture.RingOptions{Blocks: s.budget.Ring >> 20, LockFilter: true}
+	ring := capture.RingOptions{Blocks: s.budget.Ring / capture.BlockSize, LockFilter: true}
 	return s.newStage("meter", meterConfig{ring, s.budget.Flows}, s.budget.Meter, jail.Unshared, func() ([]*os.File, error) {
 		socket, err := capture.OpenSocket(s.tap, ring)
 		if err != nil {

@@ -161,8 +161,8 @@ func TestTail(t *testing.T) {
 		if err := json.Unmarshal(line, &m); err != nil {
 			t.Errorf("%s: %v", line, err)
 		}
-		if got = append(got, m); len(got) == 4 {
-			stop()
+		if got = append(got, m); len(got) >= 4 {
+			stop() // lines that are on their way still come
 		}
 		return nil
 	})
@@ -171,7 +171,7 @@ func TestTail(t *testing.T) {
 	}
 	one := map[string]any{"sensor": "ab00000000000000", "kind": "arp", "ts": "1970-01-01T00:00:00.000000001Z", "op": "request"}
 	two := map[string]any{"sensor": "ab00000000000000", "kind": "arp", "ts": "1970-01-01T00:00:00.000000002Z", "op": "reply"}
-	if diff := cmp.Diff([]map[string]any{one, two, one, two}, got); diff != "" {
+	if diff := cmp.Diff([]map[string]any{one, two, one, two}, got[:min(4, len(got))]); diff != "" {
 		t.Errorf("records (-want +got)\n%s", diff)
 	}
 }

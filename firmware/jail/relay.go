@@ -17,6 +17,15 @@ type Relay struct {
 	mu      sync.Mutex
 	to      *os.File // write end, or nil while nobody reads
 	dropped int64
+
+	begun chan struct{} // closed once there was a reader, or never will be
+	begin func()        // closes begun
+}
+
+// NewRelay returns a relay that has no reader yet.
+func NewRelay() *Relay {
+	begun := make(chan struct{})
+	return &Relay{begun: begun, begin: sync.OnceFunc(func() { close(begun) })}
 }
 
 // Connect returns the read end of a new pipe, which takes the place of the old.
@@ -29,6 +38,7 @@ func (r *Relay) Connect() (*os.File, error) {
 	defer r.mu.Unlock()
 	r.closeLocked()
 	r.to = to
+	r.begin()
 	return from, nil
 }
 
@@ -37,6 +47,7 @@ func (r *Relay) Close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closeLocked()
+	r.begin()
 }
 
 func (r *Relay) closeLocked() {
@@ -46,10 +57,11 @@ func (r *Relay) closeLocked() {
 	}
 }
 
-// Send passes one batch on. It waits while the reader is slow. While there is
-// no reader the records are counted as dropped: the spool, which would have
-// kept them, is gone with the reader.
+// Send passes one batch on. It waits for the first reader, and while the reader
+// is slow. When a reader has died, and until there is another, records are
+// counted as dropped: the spool, which would have kept them, is gone with it.
 func (r *Relay) Send(f batch.Frame) {
+	<-r.begun
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.to != nil && batch.WriteFrame(r.to, f) == nil {

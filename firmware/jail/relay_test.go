@@ -13,7 +13,7 @@ func frame(text string, records int) batch.Frame {
 }
 
 func TestRelayDropsTornBatch(t *testing.T) {
-	var r Relay
+	r := NewRelay()
 	read, err := r.Connect()
 	if err != nil {
 		t.Fatal(err)
@@ -45,17 +45,26 @@ func TestRelayDropsTornBatch(t *testing.T) {
 	}
 }
 
-func TestRelayCountsWithoutReader(t *testing.T) {
-	var r Relay
-	r.Send(frame("early", 2))
+// A relay waits for its first reader. When that one has died, what comes is
+// counted.
+func TestRelayWithoutReader(t *testing.T) {
+	r := NewRelay()
+	sent := make(chan struct{})
+	go func() {
+		r.Send(frame("early", 2))
+		close(sent)
+	}()
 	read, err := r.Connect()
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Send(frame("heard", 10))
+	<-sent
+	if f, err := batch.ReadFrame(read); err != nil || string(f.Batch) != "early" {
+		t.Errorf("got %q, %v; want the batch from before the reader", f.Batch, err)
+	}
 	read.Close()
 	r.Send(frame("late", 3))
-	if got := r.Dropped(); got != 5 {
-		t.Errorf("got %d dropped records, want 5", got)
+	if got := r.Dropped(); got != 3 {
+		t.Errorf("got %d dropped records, want 3", got)
 	}
 }

@@ -40,7 +40,7 @@ type packer struct {
 	builders []*builder
 	size     int       // about the bytes of all blocks
 	rows     int       // of all builders
-	since    time.Time // when it was last seen empty; zero at first, so the first batch goes at once
+	since    time.Time // when it was last empty; zero at first, so the first batch goes at once
 }
 
 type builder struct {
@@ -108,6 +108,7 @@ func (o *output) advance(now time.Time) {
 			p.since = now
 		case now.Sub(p.since) >= o.maxAge:
 			o.write(p)
+			p.since = now
 		}
 	}
 }
