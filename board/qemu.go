@@ -14,9 +14,9 @@ type QEMU struct {
 	Kernel string `json:"kernel"`
 
 	// Memory is what the sensor must fit in, in MiB. UEFIMemory is what it
-	// takes to get there through UEFI: Debian's x86 kernel unpacks itself into
-	// 64 MiB in one piece beside OVMF and the image, which has crashed OVMF in
-	// 128 to 192.
+	// takes to get there through UEFI: with OVMF, Debian's x86 kernel has
+	// crashed or hung in 128 to 192. The cause was not found; the 64 MiB in one
+	// piece that the kernel unpacks itself into are a guess.
 	Memory     int `json:"memory"`
 	UEFIMemory int `json:"uefi_memory,omitempty"`
 
