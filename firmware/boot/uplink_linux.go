@@ -102,12 +102,11 @@ func (u *Uplink) configure(link netlink.Link, ack *dhcpv4.DHCPv4) error {
 		return err
 	}
 	u.addr = addr
-	for _, gw := range ack.Router() {
-		route := &netlink.Route{LinkIndex: link.Attrs().Index, Gw: gw}
+	if routers := ack.Router(); len(routers) > 0 { // the first is the server's choice (RFC 2132, section 3.5)
+		route := &netlink.Route{LinkIndex: link.Attrs().Index, Gw: routers[0]}
 		if err := netlink.RouteReplace(route); err != nil {
-			return fmt.Errorf("route through %s: %w", gw, err)
+			return fmt.Errorf("route through %s: %w", routers[0], err)
 		}
-		break
 	}
 	if err := os.WriteFile(u.ResolvConf, resolvConf(ack.DNS()), 0o644); err != nil {
 		return err
