@@ -23,7 +23,7 @@ func (m *meter) flowEnded(r *flow.Record, why flow.Reason) {
 		DstAddr:    r.Key.Addr(server),
 		DstPort:    r.Port(server),
 		Proto:      r.Key.Proto(),
-		App:        appNames[r.App],
+		App:        m.apps.name(r.App),
 		VLAN:       r.VLAN,
 		SrcMAC:     r.SrcMAC,
 		DstMAC:     r.DstMAC,

@@ -147,7 +147,7 @@ func (m *meter) meter(frames []capture.Frame) {
 			if r.Client != p.From {
 				r.SrcMAC, r.DstMAC = r.DstMAC, r.SrcMAC
 			}
-			r.Parser = parserFor(r)
+			r.Parser = m.apps.parserFor(r)
 		}
 		if r.Parser != parserNone && meta.Payload < meta.PayloadEnd {
 			m.apps.payload(r, p, meta.Seq, f.Data[meta.Payload:meta.PayloadEnd])

@@ -1,7 +1,9 @@
 package meter
 
 import (
+	"maps"
 	"runtime/metrics"
+	"slices"
 	"time"
 
 	"github.com/taproot-sensor/taproot/firmware/decode"
@@ -39,8 +41,8 @@ func (m *meter) sensor(now time.Time) {
 		emit("flow", "ended_"+r.String(), table.Ended[r])
 	}
 
-	for a := appNone + 1; a < numApps; a++ {
-		emit("meter", "malformed_"+appNames[a], m.apps.count.malformed[a])
+	for _, name := range slices.Sorted(maps.Keys(m.apps.count.malformed)) {
+		emit("meter", "malformed_"+name, m.apps.count.malformed[name])
 	}
 	emit("meter", "parser_panics", m.apps.count.panics)
 	emit("meter", "streams_overflow", m.apps.count.overflow)

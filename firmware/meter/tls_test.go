@@ -97,6 +97,7 @@ func TestMeterTLS(t *testing.T) {
 		line("3", "1003", "443", `"next_protocol":"h2","version":"1.2","cipher":"TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256","accepted":true`),
 		line("4", "1004", "443", `"version":"1.3"`),
 		line("5", "1005", "443", `"version":"1.3"`),
+		line("8", "1008", "443", `"version":"1.3"`), // after something else, as through a proxy
 	)
 	for name, want := range map[string]int64{"meter.malformed_tls": 1, "meter.streams_overflow": 1, "meter.streams_gap": 0} {
 		if got := out.counters[name]; got != want {
