@@ -39,12 +39,15 @@ func (f *frame) ipv4(at int) Reason {
 		return IPv4Header
 	}
 	f.Kind = IP
-	f.TTL, f.Proto = h[8], h[9]
+	f.TTL, f.TOS, f.Proto = h[8], h[1], h[9]
 	f.Src = mapped(h[12:])
 	f.Dst = mapped(h[16:])
 	if frag := binary.BigEndian.Uint16(h[6:]); frag&0x3fff != 0 {
 		f.FragID = uint32(binary.BigEndian.Uint16(h[4:]))
 		f.fragment(frag&0x1fff != 0)
+	}
+	if f.Proto == protoAH {
+		return f.extensions(protoAH, at+header, at+total)
 	}
 	f.transport(at+header, at+total)
 	return OK
@@ -70,7 +73,7 @@ func (f *frame) ipv6(at int) Reason {
 	}
 	h := f.data[at : at+ipv6Header]
 	f.Kind = IP
-	f.TTL = h[7]
+	f.TTL, f.TOS = h[7], h[0]<<4|h[1]>>4
 	f.Src, f.Dst = [16]byte(h[8:]), [16]byte(h[24:])
 	end := at + ipv6Header + int(binary.BigEndian.Uint16(h[4:]))
 	if end == at+ipv6Header { // a jumbogram (RFC 2675), or segmentation offload
