@@ -48,7 +48,7 @@ func (a *apps) payload(r *flow.Record, p *flow.Packet, seq uint32, b []byte) {
 		return
 	}
 	switch known := &a.table[r.Parser-1]; {
-	case r.Key.Proto() == protoTCP:
+	case r.Key.Proto() == protoTCP && known.stream != nil:
 		a.segment(known, r, p, seq, b)
 	case known.message(a, r, &packet{p, b}):
 		a.recognised(r)
@@ -67,7 +67,7 @@ func (a *apps) recognise(r *flow.Record, p *flow.Packet, b []byte) bool {
 		id = a.tls
 	}
 	switch known := id != parserNone; {
-	case known && tcp && a.table[id-1].stream != nil, known && !tcp && a.table[id-1].message != nil:
+	case known && a.table[id-1].takes(tcp):
 		r.Parser = id
 		return true
 	case known:

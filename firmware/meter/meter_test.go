@@ -196,7 +196,7 @@ func TestMeterFlows(t *testing.T) {
 			`"src_packets":3,"dst_packets":3,"src_bytes":180,"dst_bytes":1178,"dst_payload":1000,"src_flags":19,"dst_flags":19,"src_ttl":64,"dst_ttl":64,"state":"S1"`,
 		`"duration":1000000,"flow":2,"src_addr":"2001:db8::1","src_port":5000,"dst_addr":"2001:db8::2","dst_port":6000,"proto":17,` + macs +
 			`"src_packets":1,"dst_packets":1,"src_bytes":66,"dst_bytes":66,"src_payload":4,"dst_payload":4,"src_ttl":64,"dst_ttl":64,"state":"SF","end":"end"}`,
-		`"flow":3,"src_addr":"10.0.0.1","src_port":8,"dst_addr":"10.0.0.2","proto":1,` + macs +
+		`"flow":3,"src_addr":"10.0.0.1","src_port":8,"dst_addr":"10.0.0.2","proto":1,"app":"icmp",` + macs +
 			`"src_packets":1,"src_bytes":60,"src_payload":4,"src_ttl":64,"state":"OTH","end":"end"}`,
 		`"duration":1000000,"flow":4,"src_addr":"10.0.0.3","src_port":1,"dst_addr":"10.0.0.4","dst_port":2,"proto":17,` + macs +
 			`"src_packets":2,"src_bytes":226,"src_payload":150,"src_ttl":64,"state":"S0","end":"end"}`,

@@ -1,14 +1,18 @@
 package meter
 
 import (
+	"slices"
+
 	"github.com/taproot-sensor/taproot/firmware/app"
 	"github.com/taproot-sensor/taproot/firmware/flow"
 )
 
 // IP protocol numbers (IANA).
 const (
-	protoTCP = 6
-	protoUDP = 17
+	protoICMP   = 1
+	protoTCP    = 6
+	protoUDP    = 17
+	protoICMPv6 = 58
 )
 
 // A parser is one application protocol: how its flows are recognised, and what
@@ -26,7 +30,7 @@ type parser struct {
 	ports    []uint16                                // of either end
 	anywhere bool                                    // check is good enough for any port
 	check    func(b []byte) bool                     // b is not empty; nil takes all
-	message  func(*apps, *flow.Record, *packet) bool // takes one datagram and reports whether it was of the protocol
+	message  func(*apps, *flow.Record, *packet) bool // takes one datagram, or one segment where there is no stream, and reports whether it was of the protocol
 	stream   func(*apps, *flow.Record, *packet, *stream) int
 	end      func(*apps, *stream) // reports what a stream has, when nothing more will come
 }
@@ -42,19 +46,32 @@ type packet struct {
 
 // parsers is the table of all protocols.
 func parsers() []parser {
-	return []parser{
+	return slices.Concat([]parser{
 		{name: "dns", over: udpTCP, ports: []uint16{53}, message: (*apps).dnsMessage, stream: (*apps).dnsStream},
 		{name: "dhcp", over: udp, ports: []uint16{67}, message: (*apps).dhcp},
 		{name: nameTLS, over: tcp, check: app.LooksLikeTLS, stream: (*apps).tlsStream, end: (*apps).tlsEnd},
-	}
+	}, discoveryParsers(), industrialParsers(), sessionParsers())
 }
 
-const nameTLS = "tls"
+// Names that parsers are told apart by.
+const (
+	nameTLS  = "tls"
+	nameNBNS = "nbns"
+)
+
+// Ports that tell which side is the server.
+const (
+	portModbus  = 502
+	portMQTT    = 1883
+	portSMB     = 445
+	portNetBIOS = 139
+)
 
 var (
 	tcp    = []uint8{protoTCP}
 	udp    = []uint8{protoUDP}
 	udpTCP = []uint8{protoUDP, protoTCP}
+	icmp   = []uint8{protoICMP, protoICMPv6}
 )
 
 // Values of flow.Record.Parser besides positions in the table, which count
@@ -63,6 +80,9 @@ const (
 	parserNone = 0    // nobody wants the payload
 	parserAny  = 0xff // nobody has recognised it yet
 )
+
+// takes reports whether p wants the payload of flows, over TCP or not.
+func (p *parser) takes(tcp bool) bool { return p.message != nil || tcp && p.stream != nil }
 
 // An index finds the parsers for a payload quickly.
 type index struct {
