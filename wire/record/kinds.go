@@ -6,6 +6,7 @@ var kinds = []*Def{
 	FlowDef,
 	DNSDef,
 	TLSDef,
+	X509Def,
 	DHCPDef,
 	ARPDef,
 	ICMPDef,
