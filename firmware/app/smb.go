@@ -107,15 +107,15 @@ func smb2Response(command uint16, m []byte, rec *record.SMB) {
 		}
 		rec.Signing = signing&2 != 0
 		rec.Version = "2"
-		if dialect >= 0x300 && dialect != 0x2ff && dialect < 0x400 {
+		if dialect == 0x2ff { // to be negotiated again
+			return
+		}
+		if dialect >= 0x300 {
 			rec.Version = "3"
 		}
 		rec.Dialect = strconv.Itoa(int(dialect>>8)) + "." + strconv.Itoa(int(dialect>>4&0xf))
 		if dialect&0xf != 0 {
 			rec.Dialect += "." + strconv.Itoa(int(dialect&0xf))
-		}
-		if dialect == 0x2ff {
-			rec.Dialect = "2.???"
 		}
 	case smb2SessionSetup:
 		ntlmNames(m[smb2Header:], rec)

@@ -14,6 +14,7 @@ type apps struct {
 	out     *output
 	dns     *app.Transactions
 	streams streams
+	links   links
 	certs   map[[32]byte]record.X509 // by SHA-256
 	count   appCounts
 }
@@ -27,7 +28,7 @@ type appCounts struct {
 }
 
 func newApps(out *output) *apps {
-	a := &apps{index: newIndex(), out: out, certs: make(map[[32]byte]record.X509), count: appCounts{malformed: make(map[string]uint64)}}
+	a := &apps{index: newIndex(), out: out, links: newLinks(), certs: make(map[[32]byte]record.X509), count: appCounts{malformed: make(map[string]uint64)}}
 	a.dns = app.NewTransactions(func(rec *record.DNS) { out.add(record.DNSDef, rec) })
 	return a
 }
