@@ -12,7 +12,7 @@ import (
 )
 
 // sensor reports every counter of the stages that run here. Every frame is in
-// one of flow packets, decode arp and the decode drops.
+// one of flow packets, decode arp, decode link and the decode drops.
 func (m *meter) sensor(now time.Time) {
 	emit := func(stage, counter string, value uint64) {
 		rec := record.Sensor{Time: record.NanosOf(now), Stage: stage, Counter: counter, Value: int64(value)}
@@ -27,6 +27,7 @@ func (m *meter) sensor(now time.Time) {
 	emit("capture", "link_down", src.LinkDown)
 
 	emit("decode", "arp", m.count.arp)
+	emit("decode", "link", m.count.link)
 	for r := decode.OK + 1; r < decode.NumReasons; r++ {
 		if n := m.count.reasons[r]; n > 0 {
 			emit("decode", prefix(r.Drops())+r.String(), n)
@@ -35,6 +36,7 @@ func (m *meter) sensor(now time.Time) {
 
 	table := m.table.Stats()
 	emit("flow", "packets", m.count.packets)
+	emit("flow", "inner_packets", m.count.inner)
 	emit("flow", "active", table.Active)
 	emit("flow", "created", table.Created)
 	for r := flow.Idle; r <= flow.End; r++ {
