@@ -18,6 +18,7 @@ const (
 	linkPPPD     = 166
 	linkIPv4     = 228
 	linkIPv6     = 229
+	linkNFLOG    = 239
 	linkSLL2     = 276
 
 	sllHeader  = 16
@@ -81,6 +82,8 @@ func (f *frame) link(linkType uint32) Reason {
 		return f.wlan(0)
 	case linkRadioTap:
 		return f.radioTap()
+	case linkNFLOG:
+		return f.nflog()
 	}
 	return LinkType
 }
@@ -153,6 +156,24 @@ func (f *frame) mpls(at int) Reason {
 		return MPLSPayload
 	}
 	return MPLSDepth
+}
+
+// nflog walks the attributes of a packet that the firewall logged, which are
+// in the byte order of the host (https://www.tcpdump.org/linktypes/LINKTYPE_NFLOG.html).
+func (f *frame) nflog() Reason {
+	const header, payload, maxAttributes = 4, 9, 32
+	at := header
+	for range maxAttributes {
+		if len(f.data) < at+4 {
+			return LinkTruncated
+		}
+		size := int(binary.LittleEndian.Uint16(f.data[at:]))
+		if typ := binary.LittleEndian.Uint16(f.data[at+2:]); typ == payload {
+			return f.ip(at + 4)
+		}
+		at += max(4, (size+3)&^3)
+	}
+	return LinkTruncated
 }
 
 // null reads the address family that BSD loopback captures begin with, in the

@@ -27,6 +27,7 @@ const (
 	portGTPU       = 2152
 	portTeredo     = 3544
 	portVXLAN      = 4789
+	portVXLANGPE   = 4790
 	portGeneve     = 6081
 	portMPLS       = 6635
 	portVXLANLinux = 8472 // Linux' default, before IANA assigned one
@@ -67,7 +68,7 @@ func (f *frame) tunnel() {
 
 func (f *frame) udpTunnel(at int) {
 	switch f.DstPort {
-	case portVXLAN, portVXLANLinux:
+	case portVXLAN, portVXLANGPE, portVXLANLinux:
 		f.vxlan(at)
 		return
 	case portGeneve:
@@ -158,13 +159,26 @@ func (f *frame) gre(at int) {
 	}
 }
 
-// vxlan reads a VXLAN header (RFC 7348, section 5).
+// vxlan reads a VXLAN header (RFC 7348, section 5), which may say what follows
+// (draft-ietf-nvo3-vxlan-gpe, section 3.1).
 func (f *frame) vxlan(at int) {
-	if !f.has(at, 8) || f.data[at]&0x08 == 0 {
+	const nextProtocol, instance = 0x04, 0x08
+	if !f.has(at, 8) || f.data[at]&instance == 0 {
 		f.Odd = TunnelHeader
 		return
 	}
-	f.enter(VXLAN, etherBridged, at+8)
+	typ := uint16(etherBridged)
+	if f.data[at]&nextProtocol != 0 {
+		switch f.data[at+3] {
+		case 1:
+			typ = etherIPv4
+		case 2:
+			typ = etherIPv6
+		case 5:
+			typ = etherMPLS
+		}
+	}
+	f.enter(VXLAN, typ, at+8)
 	f.innerVNI = f.be32(at+4) >> 8
 }
 

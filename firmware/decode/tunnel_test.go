@@ -52,6 +52,8 @@ func tunnels() []tunnelled {
 		{"MPLS in UDP", over("6635", []byte{0, 1, 1, 64}, in), decode.MPLSInIP, 0, 0},
 		{"VXLAN", over("4789", []byte{8, 0, 0, 0, 0, 0, 42, 0}, eth), decode.VXLAN, 42, 0},
 		{"VXLAN with VLAN", over("8472", []byte{8, 0, 0, 0, 0, 0, 42, 0}, vlan), decode.VXLAN, 42, 9},
+		{"VXLAN-GPE", over("4790", []byte{0x0c, 0, 0, 1, 0, 0, 42, 0}, in), decode.VXLAN, 42, 0},
+		{"VXLAN-GPE with Ethernet", over("4790", []byte{0x0c, 0, 0, 3, 0, 0, 42, 0}, eth), decode.VXLAN, 42, 0},
 		{"Geneve", over("6081", []byte{1, 0, 0x65, 0x58, 0, 1, 0, 0, 1, 2, 3, 4}, eth), decode.Geneve, 256, 0},
 		{"GTP-U", over("2152", []byte{0x30, 0xff, 0, 0, 0, 0, 0, 1}, in), decode.GTPU, 0, 0},
 		{"GTP-U with extensions", over("2152", []byte{0x34, 0xff, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0x85, 1, 0, 0, 0}, in), decode.GTPU, 0, 0},

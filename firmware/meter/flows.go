@@ -57,6 +57,9 @@ func (m *meter) flowEnded(r *flow.Record, why flow.Reason) {
 		m.flow.SrcRetransmits, m.flow.DstRetransmits = r.Retransmits(client), r.Retransmits(server)
 		m.flow.SrcOutOfOrder, m.flow.DstOutOfOrder = src.OutOfOrder, dst.OutOfOrder
 	}
+	if m.cfg.CommunityID {
+		m.flow.Community = record.CommunityID(m.flow.SrcAddr, m.flow.DstAddr, m.flow.SrcPort, m.flow.DstPort, m.flow.Proto)
+	}
 	m.out.add(record.FlowDef, &m.flow)
 }
 

@@ -41,6 +41,7 @@ type Config struct {
 	FlowCapacity int              // flows at once; zero is flow.Options' default
 	FirstFlow    uint64           // flows are numbered from here on; differs when a meter of the same boot is started again
 	MaxBatchAge  time.Duration    // longest wait of a record for its batch; zero is 1 s
+	CommunityID  bool             // write it into flow records; it is 30 bytes that the reader can make
 	Heartbeat    func()           // called at least once a second while the loop turns; may be nil
 	Now          func() time.Time // for tests; nil is time.Now
 }
