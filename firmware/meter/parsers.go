@@ -50,7 +50,7 @@ func parsers() []parser {
 		{name: "dns", over: udpTCP, ports: []uint16{53}, message: (*apps).dnsMessage, stream: (*apps).dnsStream},
 		{name: "dhcp", over: udp, ports: []uint16{67}, message: (*apps).dhcp},
 		{name: nameTLS, over: tcp, check: app.LooksLikeTLS, stream: (*apps).tlsStream, end: (*apps).tlsEnd},
-	}, discoveryParsers(), industrialParsers(), sessionParsers())
+	}, discoveryParsers(), industrialParsers(), sessionParsers(), namedParsers())
 }
 
 // Names that parsers are told apart by.
