@@ -110,10 +110,10 @@ func TestStream(t *testing.T) {
 	if got, _ := s.Add(99, []byte("new")); string(got) != "new" {
 		t.Errorf("after Reset: got %q", got)
 	}
-	for i := range uint32(6) { // more holes than are kept
+	for i := range uint32(10) { // more holes than are kept
 		s.Add(110+10*i, []byte("x"))
 	}
-	if got, _ := s.Add(102, make([]byte, 80)); len(got) != 83 || s.Waits() {
+	if got, _ := s.Add(102, make([]byte, 120)); len(got) != 123 || s.Waits() {
 		t.Errorf("filled: got %d bytes, waits %v", len(got), s.Waits())
 	}
 }

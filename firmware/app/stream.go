@@ -6,8 +6,8 @@ package app
 const MaxStream = 16 << 10
 
 // maxEarly bounds the runs of bytes that are kept while those before them are
-// missing. Paths that reorder do so by a few segments.
-const maxEarly = 4
+// missing. Paths that reorder do so by a few segments, and QUIC clients cut their hello on purpose.
+const maxEarly = 8
 
 // A Stream puts the bytes that one side of a TCP connection sends in order,
 // from the first segment it is given until its owner has seen enough. What

@@ -50,7 +50,8 @@ func parsers() []parser {
 		{name: "dns", over: udpTCP, ports: []uint16{53}, message: (*apps).dnsMessage, stream: (*apps).dnsStream},
 		{name: "dhcp", over: udp, ports: []uint16{67}, message: (*apps).dhcp},
 		{name: nameTLS, over: tcp, check: app.LooksLikeTLS, stream: (*apps).tlsStream, end: (*apps).tlsEnd},
-	}, discoveryParsers(), industrialParsers(), sessionParsers(), namedParsers())
+		{name: "quic", over: udp, check: app.LooksLikeQUIC, message: (*apps).quic, end: (*apps).quicEnd},
+	}, discoveryParsers(), industrialParsers(), sessionParsers())
 }
 
 // Names that parsers are told apart by.

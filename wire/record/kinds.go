@@ -7,6 +7,7 @@ var kinds = []*Def{
 	DNSDef,
 	TLSDef,
 	X509Def,
+	QUICDef,
 	DHCPDef,
 	ARPDef,
 	ICMPDef,
