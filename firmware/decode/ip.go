@@ -53,9 +53,10 @@ func (f *frame) ipv4(at int) Reason {
 	return OK
 }
 
+// mapped returns an IPv4 address in IPv6 (RFC 4291, section 2.5.5.2). It writes
+// whole words, as they are read again: a byte at a time would stall the reader.
 func mapped(v4 []byte) (a [16]byte) {
-	a[10], a[11] = 0xff, 0xff
-	copy(a[12:], v4[:4])
+	binary.BigEndian.PutUint64(a[8:], 0xffff<<32|uint64(binary.BigEndian.Uint32(v4)))
 	return a
 }
 

@@ -158,14 +158,22 @@ func (m *meter) meter(frames []capture.Frame) {
 	for i := range n {
 		of, p := &m.packets[i], &m.updates[i]
 		r, created := m.table.Update(p)
-		of.flow = r.ID
+		if of.meta.Tunnel != decode.NoTunnel { // the ID is in a cache line of its own
+			of.flow = r.ID
+		}
 		if created {
 			m.begin(r, i)
 		}
-		if r.Parser != parserNone && of.meta.Payload < of.meta.PayloadEnd && of.meta.Tunnel == decode.NoTunnel {
+		if wanted(r, p) && of.meta.Payload < of.meta.PayloadEnd && of.meta.Tunnel == decode.NoTunnel {
 			m.apps.payload(r, p, of.meta.Seq, frames[of.frame].Data[of.meta.Payload:of.meta.PayloadEnd])
 		}
 	}
+}
+
+// wanted reports whether somebody may want the payload of p. Who is not known
+// by the first datagram of a side is not asked about the next.
+func wanted(r *flow.Record, p *flow.Packet) bool {
+	return r.Parser != parserNone && (r.Parser != parserAny || r.Key.Proto() == protoTCP || r.Sides[p.From].Payload == uint64(p.Payload))
 }
 
 // begin notes what the first packet of flow r, which is number i, says.
