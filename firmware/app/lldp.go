@@ -59,7 +59,7 @@ func lldpTLV(typ uint8, v []byte, rec *record.LLDP) {
 		}
 	case 8: // length of subtype and address, subtype (IANA address family)
 		if len(v) >= 2 && int(v[0]) <= len(v)-1 && v[0] > 0 {
-			if a := familyAddr(v[1], v[2:1+v[0]]); a != "" {
+			if a := familyAddr(v[1], v[2:1+int(v[0])]); a != "" {
 				rec.Addrs = appendText(rec.Addrs, a)
 			}
 		}
