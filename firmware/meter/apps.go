@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"github.com/taproot-sensor/taproot/firmware/app"
+	"github.com/taproot-sensor/taproot/firmware/asset"
 	"github.com/taproot-sensor/taproot/firmware/flow"
 	"github.com/taproot-sensor/taproot/wire/record"
 )
@@ -15,6 +16,7 @@ type apps struct {
 	dns     *app.Transactions
 	streams streams
 	links   links
+	assets  *asset.Table
 	certs   map[[32]byte]record.X509 // by SHA-256
 	count   appCounts
 }
@@ -30,6 +32,8 @@ type appCounts struct {
 func newApps(out *output) *apps {
 	a := &apps{index: newIndex(), out: out, links: newLinks(), certs: make(map[[32]byte]record.X509), count: appCounts{malformed: make(map[string]uint64)}}
 	a.dns = app.NewTransactions(func(rec *record.DNS) { out.add(record.DNSDef, rec) })
+	a.assets = asset.NewTable(func(rec *record.Asset) { out.add(record.AssetDef, rec) })
+	out.observe = a.assets.Observe
 	return a
 }
 
@@ -139,7 +143,13 @@ func (a *apps) giveUp(r *flow.Record) {
 }
 
 // advance lets time pass until now, in Unix ns.
-func (a *apps) advance(now int64) { a.dns.Advance(now) }
+func (a *apps) advance(now int64) {
+	a.dns.Advance(now)
+	a.assets.Advance(now)
+}
 
 // flush reports what still waits.
-func (a *apps) flush() { a.dns.Flush() }
+func (a *apps) flush() {
+	a.dns.Flush()
+	a.assets.Flush()
+}

@@ -26,6 +26,7 @@ var kinds = []*Def{
 	S7Def,
 	ENIPDef,
 	BACnetDef,
+	AssetDef,
 	SensorDef,
 }
 
