@@ -103,14 +103,26 @@ func (s *Stream) grow(size int) {
 	s.size = size
 }
 
-// Consume takes n bytes off the front.
+// Bytes returns what is in order and not yet consumed.
+func (s *Stream) Bytes() []byte { return s.buf[:s.size] }
+
+// Consume takes n bytes off the front. Where they are more than there are, the
+// rest is passed over when it comes.
 func (s *Stream) Consume(n int) {
-	s.buf = s.buf[:copy(s.buf, s.buf[n:])]
-	s.size -= n
+	skip := max(n-s.size, 0)
+	s.next += uint32(skip)
+	s.buf = s.buf[:copy(s.buf, s.buf[min(n, len(s.buf)):])]
+	s.size = max(s.size-n, 0)
 	for i := range s.early {
 		if e := &s.early[i]; *e != (run{}) {
-			e.from, e.to = e.from-n, e.to-n
+			if e.from, e.to = max(e.from-n, 0), e.to-n; e.to <= 0 {
+				*e = run{}
+			}
 		}
+	}
+	if skip > 0 {
+		s.gap = false
+		s.grow(s.size)
 	}
 	if s.size == 0 && s.early == [maxEarly]run{} {
 		s.buf = s.buf[:0]

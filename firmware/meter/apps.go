@@ -93,21 +93,25 @@ func (a *apps) segment(known *parser, r *flow.Record, p *flow.Packet, seq uint32
 	if s == nil || s.done[p.From] {
 		return
 	}
-	buf, fits := s.sides[p.From].Add(seq, b)
-	for len(buf) > 0 {
-		n := known.stream(a, r, &packet{p, buf}, s)
-		if s.flow != r.ID { // it gave up
+	side := &s.sides[p.From]
+	for fits, used := false, true; !fits; {
+		var buf []byte
+		if buf, fits = side.Add(seq, b); !fits && !used {
+			a.count.overflow++
+			a.giveUp(r)
 			return
 		}
-		if n == 0 || s.done[p.From] {
-			break
+		for used = false; len(buf) > 0; buf = side.Bytes() {
+			n := known.stream(a, r, &packet{p, buf}, s)
+			if s.flow != r.ID || s.done[p.From] { // it gave up
+				return
+			}
+			if n == 0 {
+				break
+			}
+			side.Consume(n)
+			used = true
 		}
-		s.sides[p.From].Consume(n)
-		buf = buf[:len(buf)-n]
-	}
-	if !fits {
-		a.count.overflow++
-		a.giveUp(r)
 	}
 }
 

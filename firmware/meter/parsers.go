@@ -51,7 +51,8 @@ func parsers() []parser {
 		{name: "dhcp", over: udp, ports: []uint16{67}, message: (*apps).dhcp},
 		{name: nameTLS, over: tcp, check: app.LooksLikeTLS, stream: (*apps).tlsStream, end: (*apps).tlsEnd},
 		{name: "quic", over: udp, check: app.LooksLikeQUIC, message: (*apps).quic, end: (*apps).quicEnd},
-	}, discoveryParsers(), industrialParsers(), sessionParsers())
+		{name: "http", over: tcp, check: app.LooksLikeHTTP, stream: (*apps).http, end: (*apps).httpEnd},
+	}, discoveryParsers(), industrialParsers(), sessionParsers(), namedParsers())
 }
 
 // Names that parsers are told apart by.

@@ -62,7 +62,7 @@ func facts(t *testing.T, path string) map[string][]fact {
 	}
 	defer src.Close()
 	var pipe bytes.Buffer
-	if err := meter.Run(context.Background(), meter.Config{Source: src, Out: &pipe, FlowCapacity: 8192}); err != nil {
+	if err := meter.Run(context.Background(), meter.Config{Source: src, Out: &pipe, FlowCapacity: 8192, CommunityID: true}); err != nil {
 		t.Logf("%v", err)
 	}
 	all := make(map[string][]fact)

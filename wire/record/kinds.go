@@ -8,6 +8,7 @@ var kinds = []*Def{
 	TLSDef,
 	X509Def,
 	QUICDef,
+	HTTPDef,
 	DHCPDef,
 	ARPDef,
 	ICMPDef,
