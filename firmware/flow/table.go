@@ -198,6 +198,12 @@ func (t *Table) Update(p *Packet) (r *Record, created bool) {
 	return r, created
 }
 
+// Has reports whether the packet's flow is in the table.
+func (t *Table) Has(p *Packet) bool {
+	_, i := t.find(p)
+	return i != 0
+}
+
 // find returns the slot of a packet's flow and the flow's index + 1, or an
 // empty slot and 0.
 func (t *Table) find(p *Packet) (slot, index uint32) {

@@ -57,6 +57,7 @@ type meter struct {
 	frames  [batchFrames]capture.Frame
 	packets [batchFrames * maxPackets]packetOf
 	updates [batchFrames * maxPackets]flow.Packet
+	load    load
 	clock   flow.Clock
 	nextID  uint64
 	flow    record.Flow // scratch
@@ -116,7 +117,7 @@ func (m *meter) loop(ctx context.Context) error {
 			m.cfg.Heartbeat()
 			beat = now
 		}
-		if now.Sub(sensor) >= sensorEvery {
+		if m.load.observe(m.cfg.Source, now) || now.Sub(sensor) >= sensorEvery {
 			m.sensor(now)
 			sensor = now
 		}
@@ -157,6 +158,10 @@ func (m *meter) meter(frames []capture.Frame) {
 	m.table.Touch(m.updates[:n])
 	for i := range n {
 		of, p := &m.packets[i], &m.updates[i]
+		if !m.load.passes(m.table, p) {
+			of.flow = 0
+			continue
+		}
 		r, created := m.table.Update(p)
 		if of.meta.Tunnel != decode.NoTunnel { // the ID is in a cache line of its own
 			of.flow = r.ID
@@ -165,6 +170,10 @@ func (m *meter) meter(frames []capture.Frame) {
 			m.begin(r, i)
 		}
 		if wanted(r, p) && of.meta.Payload < of.meta.PayloadEnd && of.meta.Tunnel == decode.NoTunnel {
+			if m.load.level >= levelNoApps {
+				m.load.payloads++
+				continue
+			}
 			m.apps.payload(r, p, of.meta.Seq, frames[of.frame].Data[of.meta.Payload:of.meta.PayloadEnd])
 		}
 	}

@@ -46,6 +46,13 @@ func (m *meter) sensor(now time.Time) {
 	for _, name := range slices.Sorted(maps.Keys(m.apps.count.malformed)) {
 		emit("meter", "malformed_"+name, m.apps.count.malformed[name])
 	}
+	emit("meter", "overload_level", uint64(m.load.level))
+	for l := levelNoLayers; l < numLevels; l++ {
+		emit("meter", "overload_"+levelNames[l], m.load.raised[l])
+	}
+	emit("meter", "drop_overload_payloads", m.load.payloads)
+	emit("flow", "unsampled_packets", m.load.packets)
+	emit("flow", "unsampled_bytes", m.load.bytes)
 	emit("meter", "parser_panics", m.apps.count.panics)
 	emit("meter", "streams_overflow", m.apps.count.overflow)
 	emit("meter", "streams_stolen", m.apps.count.stolen)
