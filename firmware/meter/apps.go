@@ -17,8 +17,14 @@ type apps struct {
 	streams streams
 	links   links
 	assets  *asset.Table
-	certs   map[[32]byte]record.X509 // by SHA-256
-	count   appCounts
+
+	violations violations
+	now        int64 // Unix ns of the packet whose payload is parsed
+	from       uint8 // its sender
+	whole      bool  // it was captured to its end
+
+	certs map[[32]byte]record.X509 // by SHA-256
+	count appCounts
 }
 
 type appCounts struct {
@@ -34,6 +40,7 @@ func newApps(out *output) *apps {
 	a.dns = app.NewTransactions(func(rec *record.DNS) { out.add(record.DNSDef, rec) })
 	a.assets = asset.NewTable(func(rec *record.Asset) { out.add(record.AssetDef, rec) })
 	out.observe = a.assets.Observe
+	a.violations = newViolations(out)
 	return a
 }
 
@@ -50,6 +57,7 @@ func (a *apps) payload(r *flow.Record, p *flow.Packet, seq uint32, b []byte) {
 			a.giveUp(r)
 		}
 	}()
+	a.now, a.from, a.whole = p.Time, p.From, len(b) >= int(p.Payload)
 	if r.Parser == parserAny && !a.recognise(r, p, b) {
 		return
 	}
@@ -124,7 +132,13 @@ func (a *apps) recognised(r *flow.Record) {
 }
 
 // malformed counts a message that the parser of r refused.
-func (a *apps) malformed(r *flow.Record) { a.count.malformed[a.name(r.Parser)]++ }
+func (a *apps) malformed(r *flow.Record) {
+	name := a.name(r.Parser)
+	a.count.malformed[name]++
+	if a.whole {
+		a.violations.add(a.now, r, a.from, "malformed", name)
+	}
+}
 
 // caught counts the panic that was recovered, if any.
 func (a *apps) caught(panicked any) bool {
@@ -156,4 +170,5 @@ func (a *apps) advance(now int64) {
 func (a *apps) flush() {
 	a.dns.Flush()
 	a.assets.Flush()
+	a.violations.flush()
 }

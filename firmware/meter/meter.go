@@ -168,6 +168,10 @@ func (m *meter) meter(frames []capture.Frame) {
 		}
 		if created {
 			m.begin(r, i)
+			m.apps.weirdEnds(r, p)
+		}
+		if isWeird(&of.meta) {
+			m.apps.weird(r, p, &of.meta)
 		}
 		if wanted(r, p) && of.meta.Payload < of.meta.PayloadEnd && of.meta.Tunnel == decode.NoTunnel {
 			if m.load.level >= levelNoApps {

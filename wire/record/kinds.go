@@ -28,6 +28,7 @@ var kinds = []*Def{
 	ENIPDef,
 	BACnetDef,
 	AssetDef,
+	WeirdDef,
 	SensorDef,
 }
 
