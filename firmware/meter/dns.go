@@ -30,6 +30,9 @@ func (a *apps) dnsStream(r *flow.Record, p *packet, _ *stream) int {
 		return 0
 	}
 	size := 2 + int(p.payload[0])<<8 + int(p.payload[1])
+	if size > app.MaxStream { // of a zone transfer
+		return size
+	}
 	if size > len(p.payload) {
 		return 0
 	}
