@@ -52,6 +52,7 @@ func parsers() []parser {
 		{name: nameTLS, over: tcp, check: app.LooksLikeTLS, stream: (*apps).tlsStream, end: (*apps).tlsEnd},
 		{name: "quic", over: udp, check: app.LooksLikeQUIC, message: (*apps).quic, end: (*apps).quicEnd},
 		{name: "http", over: tcp, check: app.LooksLikeHTTP, stream: (*apps).http, end: (*apps).httpEnd},
+		{name: "ssh", over: tcp, check: app.LooksLikeSSH, stream: (*apps).ssh, end: (*apps).sshEnd},
 	}, discoveryParsers(), industrialParsers(), sessionParsers(), namedParsers())
 }
 

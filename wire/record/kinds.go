@@ -9,6 +9,7 @@ var kinds = []*Def{
 	X509Def,
 	QUICDef,
 	HTTPDef,
+	SSHDef,
 	DHCPDef,
 	ARPDef,
 	ICMPDef,
