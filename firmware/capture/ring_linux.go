@@ -51,7 +51,7 @@ func RingFrom(f *os.File, opts RingOptions) (Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mapping the ring of port %q: %w", f.Name(), err)
 	}
-	return &Ring{file: f, fd: fd, wait: int(opts.Wait / time.Millisecond), mem: mem, size: opts.BlockSize}, nil
+	return &Ring{file: f, fd: fd, wait: int(max(opts.Wait, 0) / time.Millisecond), mem: mem, size: opts.BlockSize}, nil
 }
 
 // header returns the header of the block in use. The kernel writes to it.

@@ -65,5 +65,16 @@ func setUp(fd, index int, opts RingOptions) error {
 	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: all, Ifindex: index}); err != nil {
 		return fmt.Errorf("bind: %w", err)
 	}
+	if opts.Fanout != 0 {
+		// The kernel's flow hash is symmetric here (net/packet/af_packet.c,
+		// fanout_demux_hash).
+		group := int(opts.Fanout) | unix.PACKET_FANOUT_HASH<<16
+		if !opts.Outgoing { // the group does not ask its members
+			group |= unix.PACKET_FANOUT_FLAG_IGNORE_OUTGOING << 16
+		}
+		if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_FANOUT, group); err != nil {
+			return fmt.Errorf("joining fanout group %d: %w", opts.Fanout, err)
+		}
+	}
 	return nil
 }

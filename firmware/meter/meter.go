@@ -26,6 +26,10 @@ import (
 // up, so that the table's cache misses overlap.
 const batchFrames = 64
 
+// innerFlow is the distance between the numbers of flows that begin with the
+// packets in one frame. The outermost has the number of the frame.
+const innerFlow = 1 << 40
+
 // maxPackets is how many packets a frame may hold: one, and those of tunnels
 // in tunnels.
 const maxPackets = 4
@@ -40,10 +44,14 @@ type Config struct {
 
 	FlowCapacity int              // flows at once; zero is flow.Options' default
 	FirstFlow    uint64           // flows are numbered from here on; differs when a meter of the same boot is started again
+	Split        bool             // RunShards: the sources all read the same capture
 	MaxBatchAge  time.Duration    // longest wait of a record for its batch; zero is 1 s
 	CommunityID  bool             // write it into flow records; it is 30 bytes that the reader can make
+	Layers       bool             // write a record for each header of each packet
 	Heartbeat    func()           // called at least once a second while the loop turns; may be nil
 	Now          func() time.Time // for tests; nil is time.Now
+
+	shard shard
 }
 
 // meter is the state of Run.
@@ -59,9 +67,11 @@ type meter struct {
 	updates [batchFrames * maxPackets]flow.Packet
 	load    load
 	clock   flow.Clock
-	nextID  uint64
-	flow    record.Flow // scratch
-	history []byte      // scratch
+	tick    uint32       // of the frame
+	number  uint64       // of the frame, from cfg.FirstFlow on
+	flow    record.Flow  // scratch
+	layer   record.Layer // scratch
+	history []byte       // scratch
 	words   words
 
 	count    counts
@@ -71,6 +81,7 @@ type meter struct {
 // counts are the meter's own counters.
 type counts struct {
 	bytes   uint64 // of frames, on the wire
+	foreign uint64 // frames that fall to another shard
 	packets uint64 // frames counted into flows
 	inner   uint64 // packets in tunnels, counted into flows of their own
 	arp     uint64 // frames
@@ -99,7 +110,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	m := &meter{cfg: cfg, nextID: cfg.FirstFlow, words: make(words), frags: flow.NewFragments(), out: newOutput(cfg.Out, cfg.MaxBatchAge)}
+	m := &meter{cfg: cfg, number: cfg.FirstFlow, words: make(words), frags: flow.NewFragments(), out: newOutput(cfg.Out, cfg.MaxBatchAge)}
 	m.apps = newApps(m.out)
 	m.table = flow.New(flow.Options{Capacity: cfg.FlowCapacity}, m.flowEnded)
 	err := m.loop(ctx)
@@ -143,7 +154,7 @@ func (m *meter) loop(ctx context.Context) error {
 // checkLinkType returns an error if not one frame could be read for its link
 // type.
 func (m *meter) checkLinkType() error {
-	if n := m.count.reasons[decode.LinkType]; n == 0 || n != m.cfg.Source.Stats().Frames {
+	if n := m.count.reasons[decode.LinkType]; n == 0 || n != m.cfg.Source.Stats().Frames-m.count.foreign {
 		return nil
 	}
 	return fmt.Errorf("reading capture %q: link type %d is not supported", m.cfg.Source.Name(), m.linkType)
@@ -170,6 +181,9 @@ func (m *meter) meter(frames []capture.Frame) {
 			m.begin(r, i)
 			m.apps.weirdEnds(r, p)
 		}
+		if m.cfg.Layers && m.load.level < levelNoLayers {
+			m.layers(&frames[of.frame], of, r.ID)
+		}
 		if isWeird(&of.meta) {
 			m.apps.weird(r, p, &of.meta)
 		}
@@ -181,6 +195,7 @@ func (m *meter) meter(frames []capture.Frame) {
 			m.apps.payload(r, p, of.meta.Seq, frames[of.frame].Data[of.meta.Payload:of.meta.PayloadEnd])
 		}
 	}
+	m.table.Advance(m.tick) // also by frames of other shards
 }
 
 // wanted reports whether somebody may want the payload of p. Who is not known
@@ -208,13 +223,19 @@ func (m *meter) begin(r *flow.Record, i int) {
 // decode puts the packets of frame number i, f, at position n of the batch
 // and returns how many they are.
 func (m *meter) decode(i uint8, f *capture.Frame, n int) int {
-	m.count.bytes += uint64(f.WireLen)
 	of := &m.packets[n]
+	m.number++
+	m.tick = m.clock.At(f.Time)
 	of.frame, of.depth = i, 0
 	reason := decode.Decode(f.LinkType, f.Data, int(f.WireLen), &of.meta)
 	if f.VLANType != 0 { // it was the outermost
 		of.meta.InnerVLAN, of.meta.VLAN = of.meta.VLAN, f.VLAN&0xfff
 	}
+	if !m.cfg.shard.has(&of.meta) {
+		m.count.foreign++
+		return 0
+	}
+	m.count.bytes += uint64(f.WireLen)
 	switch {
 	case reason == decode.OK && of.meta.Kind == decode.ARP:
 		m.count.arp++
@@ -289,11 +310,10 @@ func (m *meter) prepare(f *capture.Frame, of *packetOf, p *flow.Packet) {
 	if meta.VNI != 0 {
 		p.Key.SetVNI(meta.VNI)
 	}
-	m.nextID++
 	p.Hash = m.table.Hasher.Hash(&p.Key)
 	p.Time = f.Time
-	p.ID = m.nextID
-	p.Tick = m.clock.At(f.Time)
+	p.ID = m.number + uint64(of.depth)*innerFlow
+	p.Tick = m.tick
 	p.WireLen = f.WireLen
 	p.Payload = meta.PayloadLen
 	p.Seq, p.Ack, p.Window = meta.Seq, meta.Ack, meta.Window

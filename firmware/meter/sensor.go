@@ -15,11 +15,11 @@ import (
 // one of flow packets, decode arp, decode link and the decode drops.
 func (m *meter) sensor(now time.Time) {
 	emit := func(stage, counter string, value uint64) {
-		rec := record.Sensor{Time: record.NanosOf(now), Stage: stage, Counter: counter, Value: int64(value)}
+		rec := record.Sensor{Time: record.NanosOf(now), Stage: m.cfg.shard.stage(stage), Counter: counter, Value: int64(value)}
 		m.out.add(record.SensorDef, &rec)
 	}
 	src := m.cfg.Source.Stats()
-	emit("capture", "frames", src.Frames)
+	emit("capture", "frames", src.Frames-m.count.foreign)
 	emit("capture", "bytes", m.count.bytes)
 	emit("capture", "drop_ring_full", src.Dropped)
 	emit("capture", "ring_freezes", src.Freezes)
