@@ -30,6 +30,7 @@ var kinds = []*Def{
 	BACnetDef,
 	AssetDef,
 	WeirdDef,
+	LayerDef,
 	SensorDef,
 }
 
