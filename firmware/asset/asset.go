@@ -76,6 +76,7 @@ func (t *Table) device(now record.Nanos, mac record.HardwareAddr) *device {
 		}
 		t.devices[mac] = d
 	}
+	t.due(d, int64(now))
 	d.rec.Last = max(d.rec.Last, now)
 	return d
 }
@@ -96,6 +97,7 @@ func (t *Table) bind(now record.Nanos, d *device, addr netip.Addr) {
 	}
 	if mac, ok := t.byAddr[addr]; ok && mac != d.rec.MAC {
 		if was := t.devices[mac]; was != nil { // it has moved
+			t.due(was, int64(now))
 			was.rec.Addrs = slices.DeleteFunc(was.rec.Addrs, func(s string) bool { return s == addr.String() })
 			was.change(now)
 		}
@@ -156,6 +158,18 @@ func (t *Table) forget(mac record.HardwareAddr) {
 	delete(t.devices, mac)
 }
 
+// due writes a device if its time has come. It is asked before each thing that
+// a device says, so that what a record has does not depend on when else it is
+// asked.
+func (t *Table) due(d *device, now int64) {
+	switch {
+	case d.changed != 0 && now-d.changed >= int64(settle):
+		t.write(d, d.changed+int64(settle))
+	case d.changed == 0 && now-d.written >= int64(repeat) && int64(d.rec.Last) > d.written:
+		t.write(d, max(d.written+int64(repeat), int64(d.rec.Last)))
+	}
+}
+
 func (t *Table) write(d *device, now int64) {
 	d.rec.Time = record.Nanos(now)
 	t.report(&d.rec)
@@ -177,12 +191,8 @@ func (t *Table) Advance(now int64) {
 	t.looked = now
 	for range min(perRound, len(t.order)) {
 		t.hand = (t.hand + 1) % len(t.order)
-		d := t.devices[t.order[t.hand]]
-		switch {
-		case d == nil:
-		case d.changed != 0 && now-d.changed >= int64(settle),
-			now-d.written >= int64(repeat) && int64(d.rec.Last) > d.written:
-			t.write(d, now)
+		if d := t.devices[t.order[t.hand]]; d != nil {
+			t.due(d, now)
 		}
 	}
 }
