@@ -66,7 +66,7 @@ func (t *Table) device(now record.Nanos, mac record.HardwareAddr) *device {
 	}
 	d := t.devices[mac]
 	if d == nil {
-		d = &device{rec: record.Asset{MAC: mac, First: now}, changed: int64(now)}
+		d = &device{rec: record.Asset{MAC: mac, MACVendor: Vendor(mac), First: now}, changed: int64(now)}
 		if len(t.order) < maxDevices {
 			t.order = append(t.order, mac)
 		} else {
