@@ -30,9 +30,20 @@ type RingOptions struct {
 	// port sends none; on an ordinary host they are half of the traffic.
 	Outgoing bool
 
+	// Filter is a classic BPF program for Ethernet frames; none lets all in.
+	// A frame that it refuses is not counted anywhere.
+	Filter []BPF
+
 	// LockFilter forbids the holder of the descriptor to change the
 	// socket's filter.
 	LockFilter bool
+}
+
+// BPF is one instruction of a filter (linux/filter.h, struct sock_filter).
+type BPF struct {
+	Code   uint16
+	Jt, Jf uint8
+	K      uint32
 }
 
 func (o RingOptions) withDefaults() RingOptions {

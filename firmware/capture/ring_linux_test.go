@@ -230,3 +230,32 @@ func TestFanout(t *testing.T) {
 		t.Errorf("%d and %d conversations of %d", len(seen[0]), len(seen[1]), conversations)
 	}
 }
+
+// TestRingFilter lets nothing in.
+func TestRingFilter(t *testing.T) {
+	src, err := capture.OpenRing("lo", capture.RingOptions{Blocks: 4, BlockSize: 1 << 16, Wait: 20 * time.Millisecond, Filter: []capture.BPF{{Code: 6}}})
+	if errors.Is(err, os.ErrPermission) {
+		t.Skipf("needs CAP_NET_RAW: %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	sink, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Skipf("no loopback: %v", err)
+	}
+	defer sink.Close()
+	for range 10 {
+		if _, err := sink.WriteTo([]byte("filtered"), sink.LocalAddr()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := countFrames(t, src, []byte("filtered"), 0); n != 0 {
+		t.Errorf("%d frames passed a filter that refuses all", n)
+	}
+	_, err = capture.OpenRing("lo", capture.RingOptions{Filter: []capture.BPF{{Code: 0xffff}}})
+	if err == nil || !strings.Contains(err.Error(), "filter of 1 instructions") {
+		t.Errorf("a bad filter: %v", err)
+	}
+}
