@@ -23,11 +23,11 @@ func (t *Table) handshake(i uint32, p *Packet) {
 	r := &t.records[i]
 	switch p.Flags & (flagSYN | flagACK) {
 	case flagSYN:
-		r.note(p.From, sentSYN)
 		r.Orient(p.From)
+		r.note(p.From, sentSYN)
 	case flagSYN | flagACK:
-		r.note(p.From, sentSYNACK)
 		r.Orient(1 - p.From)
+		r.note(p.From, sentSYNACK)
 	}
 	if p.Flags&flagSYN != 0 && p.Flags&(flagFIN|flagRST) != 0 {
 		r.note(p.From, sentBadFlags)
