@@ -79,6 +79,8 @@ func (a *apps) recognise(r *flow.Record, p *flow.Packet, b []byte) bool {
 		id = a.find(r, b)
 	case tcp && app.LooksLikeTLS(b) && len(b) > 5: // through a proxy, or after STARTTLS
 		id = a.tls
+	case tcp && r.App == 0 && len(b) > 15 && app.LooksLikeHTTP(b):
+		id = a.web
 	}
 	switch known := id != parserNone; {
 	case known && a.table[id-1].takes(tcp):

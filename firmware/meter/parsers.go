@@ -51,7 +51,7 @@ func parsers() []parser {
 		{name: "dhcp", over: udp, ports: []uint16{67}, message: (*apps).dhcp},
 		{name: nameTLS, over: tcp, check: app.LooksLikeTLS, stream: (*apps).tlsStream, end: (*apps).tlsEnd},
 		{name: "quic", over: udp, check: app.LooksLikeQUIC, message: (*apps).quic, end: (*apps).quicEnd},
-		{name: "http", over: tcp, check: app.LooksLikeHTTP, stream: (*apps).http, end: (*apps).httpEnd},
+		{name: nameHTTP, over: tcp, check: app.LooksLikeHTTP, stream: (*apps).http, end: (*apps).httpEnd},
 		{name: "ssh", over: tcp, check: app.LooksLikeSSH, stream: (*apps).ssh, end: (*apps).sshEnd},
 	}, discoveryParsers(), industrialParsers(), sessionParsers(), namedParsers())
 }
@@ -59,6 +59,7 @@ func parsers() []parser {
 // Names that parsers are told apart by.
 const (
 	nameTLS  = "tls"
+	nameHTTP = "http"
 	nameNBNS = "nbns"
 )
 
@@ -94,14 +95,18 @@ type index struct {
 	any   [256][]uint8            // by IP protocol: of any port
 	want  [256]bool               // IP protocols with parsers at all
 	tls   uint8
+	web   uint8
 }
 
 func newIndex() *index {
 	x := &index{table: parsers()}
 	for i, p := range x.table {
 		id := uint8(i + 1)
-		if p.name == nameTLS {
+		switch p.name {
+		case nameTLS:
 			x.tls = id
+		case nameHTTP:
+			x.web = id
 		}
 		for _, proto := range p.over {
 			x.want[proto] = true
