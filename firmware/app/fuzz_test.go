@@ -168,7 +168,6 @@ func FuzzParseSession(f *testing.F) {
 	})
 }
 
-// enipIdentity answers a ListIdentity (as section 2-4.2 of the specification
-// shows it).
+// enipIdentity answers a ListIdentity; made by hand.
 var enipIdentity = unhex(`6300 3300 00000000 00000000 0000000000000000 00000000
 	0100 0c00 2d00 0100 0002 af12 c0a80001 0000000000000000 0100 0e00 3600 1401 3000 2a1a2b3c 0b 4c6f6769782d3535363120 03`)

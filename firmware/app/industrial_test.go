@@ -78,6 +78,12 @@ func TestIndustrialReal(t *testing.T) {
 			"protocol=s7comm message=job function=setup reference=1",
 			"protocol=s7comm message=ack_data function=setup reference=1",
 		}},
+		{"gopacket-fork/gopacket-fork__layers__testdata__cip.pcap", tcp(44818), parseENIP, []string{
+			"command=send_rr_data session=2290832708 service=execute_pccc path=class/103 instance/1",
+			"command=send_rr_data session=2290832708 service=execute_pccc path=class/103 instance/1",
+			"command=send_rr_data session=2290832708 response=true service=execute_pccc",
+			"command=send_rr_data session=2290832708 response=true service=execute_pccc",
+		}},
 		{"arkime/arkime__tests__pcap__bacnet-stack-services.pcap", udp(47808), parseBACnet, []string{
 			" error=message is of another protocol",
 			"pdu=unconfirmed_request service=who_has dst_net=65535",
@@ -114,5 +120,14 @@ func TestIndustrialReal(t *testing.T) {
 		}},
 	} {
 		w.test(t)
+	}
+}
+
+func TestParseENIPIdentity(t *testing.T) {
+	var rec record.ENIP
+	n, err := app.ParseENIP(append(enipIdentity, 0x65), &rec)
+	want := "command=list_identity vendor=1 device_type=14 product=Logix-5561  revision=20.1 serial=1009457706"
+	if got := brief(&rec); err != nil || n != len(enipIdentity) || got != want {
+		t.Errorf("%d bytes, %v\n got %s\nwant %s", n, err, got, want)
 	}
 }

@@ -144,10 +144,12 @@ func (x *index) parserFor(r *flow.Record) uint8 {
 // parserNone.
 func (x *index) find(r *flow.Record, b []byte) uint8 {
 	proto := r.Key.Proto()
-	for end := range uint8(2) {
-		if id := x.first(x.ports[proto][r.Key.Port(end)], b); id != parserNone {
-			return id
-		}
+	low, high := x.first(x.ports[proto][r.Key.Port(0)], b), x.first(x.ports[proto][r.Key.Port(1)], b)
+	switch {
+	case low != parserNone && (high == parserNone || low < high):
+		return low
+	case high != parserNone:
+		return high
 	}
 	return x.first(x.any[proto], b)
 }
