@@ -30,3 +30,36 @@ func TestCommunityID(t *testing.T) {
 		t.Errorf("no addresses: got %s", got)
 	}
 }
+
+// TestAddCommunityID adds the column where it was left out, and nowhere else.
+func TestAddCommunityID(t *testing.T) {
+	flow := record.Flow{
+		Start: 1, SrcAddr: netip.MustParseAddr("192.168.1.52"), SrcPort: 54585,
+		DstAddr: netip.MustParseAddr("8.8.8.8"), DstPort: 53, Proto: 17,
+	}
+	b := record.NewBuilder(record.FlowDef)
+	b.Append(&flow)
+	b.Append(&record.Flow{Start: 2})
+	for _, community := range []string{"", "1:theirs"} {
+		flow.Community = community
+		if community != "" {
+			b.Append(&flow)
+		}
+		blk, _, err := record.ParseBlock(b.AppendBlock(nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		columns := len(blk.Columns)
+		blk.AddCommunityID()
+		if added := len(blk.Columns) - columns; (added == 1) != (community == "") {
+			t.Errorf("%d columns added to a block with %q", added, community)
+		}
+		if c := blk.Columns[len(blk.Columns)-1]; community == "" && (c.Dict[c.Index[0]] != "1:d/FP5EW3wiY1vCndhwleRRKHowQ=" || c.Dict[c.Index[1]] != "") {
+			t.Errorf("got %q", c.Dict)
+		}
+	}
+	blk := record.Block{Kind: "dns", Rows: 1}
+	if blk.AddCommunityID(); len(blk.Columns) != 0 {
+		t.Error("a column in a block of another kind")
+	}
+}
