@@ -40,7 +40,9 @@ bench: build ## benchmarks of the wire, the engine, the journal and the lake
 	$(GO) test -run '^$$' -bench . -benchmem ./wire/... ./firmware/... ./collector/...
 
 truth: ## how much the engine finds of what other programs find in real captures
-	TAPROOT_TRUTH=1 $(GO) test -count=1 -timeout 30m -run Truth -v ./firmware/... | grep 'truth:\|^---\|^ok\|^FAIL'
+	@mkdir -p $(BIN)
+	@TAPROOT_TRUTH=1 $(GO) test -count=1 -timeout 30m -run Truth -v ./firmware/... >$(BIN)/truth.log; code=$$?; \
+		grep 'truth:\|^--- FAIL\|^FAIL' $(BIN)/truth.log; exit $$code
 
 fuzz: ## every parser for 30 s each
 	scripts/fuzz-all 30s

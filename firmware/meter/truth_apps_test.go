@@ -159,7 +159,7 @@ func TestTruthTshark(t *testing.T) {
 			host.compare(t, base, names("host", "http"), strict(want[2]))
 		}
 	}
-	dns.floor(t, 138, 276)
+	dns.floor(t, 139, 277)
 	sni.floor(t, 163, 278)
-	host.floor(t, 70, 275)
+	host.floor(t, 70, 276)
 }
