@@ -27,8 +27,8 @@ var (
 )
 
 // ParseS7 reads the first TPKT of b (RFC 1006, section 6) and what it carries:
-// a COTP connection (RFC 905, section 13) or S7comm. It returns its size. COTP
-// data that is neither form of S7comm is another protocol.
+// a COTP connection (RFC 905, section 13) or S7comm. It returns its size. Data
+// of other protocols over COTP, such as MMS, leaves the record empty.
 func ParseS7(b []byte, rec *record.S7) (int, error) {
 	if len(b) < 4 {
 		return 0, errShort
@@ -56,7 +56,6 @@ func ParseS7(b []byte, rec *record.S7) (int, error) {
 	}
 	switch protocol := r.uint8(); {
 	case !r.ok: // a fragment without data
-		return size, errOther
 	case protocol == 0x32:
 		rec.Protocol = "s7comm"
 		return size, s7Message(r, rec)
@@ -67,9 +66,8 @@ func ParseS7(b []byte, rec *record.S7) (int, error) {
 		if op := r.uint8(); r.ok {
 			rec.Message = s7PlusMessages[op]
 		}
-		return size, nil
 	}
-	return size, errOther
+	return size, nil
 }
 
 // cotpParameters reads rack and slot off the called TSAP.

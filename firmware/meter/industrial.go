@@ -49,16 +49,20 @@ func (a *apps) dnp3(r *flow.Record, p *packet) bool {
 	})
 }
 
+// s7 names a flow only once S7comm was in it: others use the port too.
 func (a *apps) s7(r *flow.Record, p *packet) bool {
-	return a.each(r, p, func(b []byte, all bool) (int, error) {
+	found := false
+	a.each(r, p, func(b []byte, all bool) (int, error) {
 		rec := record.S7{Count: r.Sides[p.From].Packets}
 		rec.Time, rec.Flow, rec.SrcAddr, rec.SrcPort, rec.DstAddr, rec.DstPort = head(r, p)
 		n, err := app.ParseS7(b, &rec)
+		found = found || rec.Protocol != "" && rec.Protocol != "cotp"
 		if rec.Message != "" && (all || app.S7Changes(rec.Function)) {
 			a.out.add(record.S7Def, &rec)
 		}
 		return n, err
 	})
+	return found
 }
 
 func (a *apps) enip(r *flow.Record, p *packet) bool {
@@ -95,6 +99,9 @@ func (a *apps) each(r *flow.Record, p *packet, parse func(b []byte, all bool) (i
 		switch {
 		case err != nil && i == 0 && !app.IsShort(err):
 			a.malformed(r)
+			if r.App == 0 && r.Sides[0].Packets+r.Sides[1].Packets > maxUnknown {
+				a.giveUp(r) // something else uses the port
+			}
 			return false
 		case err != nil || n == 0:
 			return true
