@@ -108,6 +108,7 @@ type Table struct {
 	mask    uint32
 	records []Record
 	unused  uint32 // first free record + 1, linked by next
+	fresh   uint32 // records from here on were never used, so their memory was never touched
 	wheel   [wheelSize]uint32
 	stats   Stats
 	clock   uint32 // tick of a Clock
@@ -121,7 +122,7 @@ type Table struct {
 func New(opts Options, report func(*Record, Reason)) *Table {
 	opts = opts.withDefaults()
 	size := 1 << bits.Len(uint(opts.Capacity*2-1)) // at most half full
-	t := &Table{
+	return &Table{
 		Hasher:  NewHasher(),
 		ended:   report,
 		slots:   make([]uint64, size),
@@ -132,12 +133,6 @@ func New(opts Options, report func(*Record, Reason)) *Table {
 		active:  seconds(opts.Active),
 		linger:  seconds(opts.Linger),
 	}
-	for i := range t.records {
-		t.records[i].next = uint32(i + 2)
-	}
-	t.records[opts.Capacity-1].next = 0
-	t.unused = 1
-	return t
 }
 
 func seconds(d time.Duration) uint32 { return uint32(max(d/time.Second, 1)) }
@@ -175,7 +170,7 @@ func (t *Table) Update(p *Packet) (r *Record, created bool) {
 		i = 0
 	}
 	if i == 0 {
-		if t.unused == 0 {
+		if t.unused == 0 && int(t.fresh) == len(t.records) {
 			t.evict()
 		}
 		slot, _ := t.find(p) // after evictions and ends, which move slots
@@ -222,8 +217,14 @@ func (t *Table) find(p *Packet) (slot, index uint32) {
 // create takes a free record for the flow that p begins.
 func (t *Table) create(slot uint32, p *Packet) uint32 {
 	i := t.unused
+	if i == 0 {
+		t.fresh++
+		i = t.fresh
+	}
 	r := &t.records[i-1]
-	t.unused = r.next
+	if i == t.unused {
+		t.unused = r.next
+	}
 	*r = Record{
 		Key: p.Key, First: p.Time, Last: p.Time, ID: p.ID, began: t.clock,
 		Client: p.From, ICMP: p.ICMP, Code: p.Code, VLAN: p.VLAN, InnerVLAN: p.InnerVLAN,
