@@ -43,6 +43,9 @@ var dnsForms = map[uint16]string{
 
 // form writes data as dnsForms says, with blanks between.
 func (r *dnsReader) form(items string) string {
+	if len(items) == 1 {
+		return r.item(items[0])
+	}
 	var b strings.Builder
 	for i, item := range []byte(items) {
 		if i > 0 {
@@ -88,8 +91,10 @@ func (r *dnsReader) item(item byte) string {
 		return strings.ToLower(base32.HexEncoding.WithPadding(base32.NoPadding).EncodeToString(r.bytes(int(r.uint8()))))
 	case 'k':
 		return r.params()
-	case 'a', 'A':
-		return r.address(map[byte]int{'a': 4, 'A': 16}[item])
+	case 'a':
+		return r.address(4)
+	case 'A':
+		return r.address(16)
 	}
 	panic("app: item " + string(item)) // the table is wrong
 }
@@ -161,9 +166,8 @@ func param(key uint16, value []byte) string {
 			list = append(list, string(appendLabel(nil, v.bytes(int(v.uint8())))))
 		case 3:
 			list = append(list, strconv.Itoa(int(v.uint16())))
-		case 4, 6:
-			size := map[uint16]int{4: 4, 6: 16}[key]
-			a, _ := netip.AddrFromSlice(v.bytes(size))
+		case 4, 6: // hints
+			a, _ := netip.AddrFromSlice(v.bytes(4 + 12*int(key/6)))
 			list = append(list, a.String())
 		case 5:
 			return base64.StdEncoding.EncodeToString(value)
