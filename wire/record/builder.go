@@ -199,7 +199,7 @@ func (c *column) text(s string) {
 	}
 	i, ok := c.dict[s]
 	if !ok {
-		i = c.add(strings.Clone(s))
+		i = c.add(s)
 	}
 	c.refer(i)
 }
@@ -211,7 +211,7 @@ func (c *column) word(raw []byte) {
 	}
 	i, ok := c.dict[string(raw)]
 	if !ok {
-		i = c.add(string(raw))
+		i = c.add(unsafe.String(unsafe.SliceData(raw), len(raw)))
 	}
 	c.refer(i)
 }
@@ -223,14 +223,19 @@ func (c *column) refer(i uint32) {
 	c.uint(uint64(i))
 }
 
-// add enters a new word into the dictionary, which keeps it, and returns its
-// index.
-func (c *column) add(s string) uint32 {
+// add enters a new word into the dictionary and returns its index. The keys of
+// dict lie in words, which Reset overwrites only after it has emptied dict: a
+// string of its own for each word would be most of a sensor's garbage.
+func (c *column) add(word string) uint32 {
 	i := uint32(len(c.dict))
-	c.dict[s] = i
-	c.list = append(c.list, s)
-	c.words = binary.AppendUvarint(c.words, uint64(len(s)))
-	c.words = append(c.words, s...)
+	c.words = binary.AppendUvarint(c.words, uint64(len(word)))
+	c.words = append(c.words, word...)
+	key := ""
+	if word != "" {
+		key = unsafe.String(&c.words[len(c.words)-len(word)], len(word))
+	}
+	c.dict[key] = i
+	c.list = append(c.list, key)
 	return i
 }
 
@@ -279,7 +284,6 @@ func (b *Builder) Reset() {
 	for i := range b.cols {
 		c := &b.cols[i]
 		c.used, c.prev = false, 0
-		c.data, c.lens, c.words = c.data[:0], c.lens[:0], c.words[:0]
 		if c.typ.inDict() {
 			if c.dict == nil {
 				c.dict = make(map[string]uint32)
@@ -288,6 +292,7 @@ func (b *Builder) Reset() {
 			clear(c.list)
 			c.list, c.last = c.list[:0], 0
 		}
+		c.data, c.lens, c.words = c.data[:0], c.lens[:0], c.words[:0]
 	}
 }
 
