@@ -39,15 +39,6 @@ func (f fact) text(name string) string {
 	return ""
 }
 
-func (f fact) texts(name string) []string {
-	var out []string
-	list, _ := f[name].([]any)
-	for _, v := range list {
-		out = append(out, fmt.Sprint(v))
-	}
-	return out
-}
-
 // ends returns addresses and ports, the client's first.
 func (f fact) ends() string {
 	return strings.Join([]string{f.text("src_addr"), f.text("src_port"), f.text("dst_addr"), f.text("dst_port")}, " ")
