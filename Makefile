@@ -6,7 +6,7 @@ PCAP ?=
 ONCE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test check hwtest bench fuzz generate captures
+.PHONY: help build run test check hwtest bench truth fuzz generate captures
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -38,6 +38,11 @@ hwtest: build ## the QEMU scenarios alone, with their measurements
 
 bench: build ## benchmarks of the wire, the engine, the journal and the lake
 	$(GO) test -run '^$$' -bench . -benchmem ./wire/... ./firmware/... ./collector/...
+
+truth: ## how much the engine finds of what other programs find in real captures
+	@mkdir -p $(BIN)
+	@TAPROOT_TRUTH=1 $(GO) test -count=1 -timeout 30m -run Truth -v ./firmware/... >$(BIN)/truth.log; code=$$?; \
+		grep 'truth:\|^--- FAIL\|^FAIL' $(BIN)/truth.log; exit $$code
 
 fuzz: ## every parser for 30 s each
 	scripts/fuzz-all 30s

@@ -72,18 +72,25 @@ func (s *sensor) newStage(name string, config any, heap int, unshare uintptr, fi
 
 // meterConfig is what meter is told.
 type meterConfig struct {
-	Ring  capture.RingOptions
-	Flows int
+	Ring      capture.RingOptions
+	Flows     int
+	FirstFlow uint64 // flows are numbered from here on
 }
+
+// flowsPerStart is the distance between the flow numbers of a meter and of the
+// one that is started after it: numbers are not used twice in a boot.
+const flowsPerStart = 1 << 48
 
 // meterStage returns the stage that reads frames.
 func (s *sensor) meterStage() *jail.Stage {
 	ring := capture.RingOptions{Blocks: s.budget.Ring / capture.BlockSize, LockFilter: true}
-	return s.newStage("meter", meterConfig{ring, s.budget.Flows}, s.budget.Meter, jail.Unshared, func() ([]*os.File, error) {
+	config := &meterConfig{Ring: ring, Flows: s.budget.Flows}
+	return s.newStage("meter", config, s.budget.Meter, jail.Unshared, func() ([]*os.File, error) {
 		socket, err := capture.OpenSocket(s.tap, ring)
 		if err != nil {
 			return nil, err
 		}
+		config.FirstFlow += flowsPerStart // for the next one: this one has been told
 		batches, out, err := os.Pipe()
 		if err != nil {
 			socket.Close()
@@ -116,7 +123,7 @@ func runMeter(ctx context.Context, _ *slog.Logger) error {
 	}
 	return meter.Run(ctx, meter.Config{
 		Source: ring, Out: os.NewFile(meterOut, "batches"),
-		FlowCapacity: c.Flows, Heartbeat: supervisor.Beat,
+		FlowCapacity: c.Flows, FirstFlow: c.FirstFlow, Heartbeat: supervisor.Beat,
 	})
 }
 

@@ -55,6 +55,7 @@ func (u *Unpacker) Blocks(body []byte) ([]record.Block, error) {
 		if b, raw, err = record.ParseBlock(raw); err != nil {
 			return blocks, err
 		}
+		b.AddCommunityID()
 		for i := range b.Columns {
 			b.Columns[i].Raw = bytes.Clone(b.Columns[i].Raw)
 		}

@@ -1,5 +1,5 @@
-// Package app parses application messages into audit records: DNS, TLS
-// hellos, DHCP and ARP.
+// Package app parses application messages into audit records, and recognises
+// those of protocols that have no record of their own.
 //
 // A parser takes one message, fills a record of wire/record and keeps nothing.
 // Its input is hostile: every length is checked, every loop is bounded, and

@@ -1,7 +1,6 @@
 package app_test
 
 import (
-	"encoding/binary"
 	"encoding/hex"
 	"reflect"
 	"strings"
@@ -76,128 +75,68 @@ func TestParseDHCP(t *testing.T) {
 	}
 }
 
-// hello makes a handshake message of extensions and puts it into records of at
-// most size bytes.
-func hello(typ app.Hello, body []byte, size int) []byte {
-	msg := append([]byte{byte(typ), 0, byte(len(body) >> 8), byte(len(body))}, body...)
-	var b []byte
-	for len(msg) > 0 {
-		n := min(size, len(msg))
-		b = append(b, 22, 3, 1, byte(n>>8), byte(n))
-		b = append(b, msg[:n]...)
-		msg = msg[n:]
-	}
-	return b
-}
-
-func extensions(list ...string) []byte {
-	var b []byte
-	for _, e := range list {
-		b = append(b, unhex(e)...)
-	}
-	return append(binary.BigEndian.AppendUint16(nil, uint16(len(b))), b...)
-}
-
-func clientHello(size int) []byte {
-	body := append(unhex("0303"), make([]byte, 32)...)
-	body = append(body, unhex("00 0004 1301 1302 01 00")...)
-	body = append(body, extensions(
-		"0000 0010 000e 00 000b 6578616d706c652e6f7267",   // example.org
-		"0010 000f 000d 02 0a0a 02 6832 06 6874 74702f31", // GREASE, h2, http/1
-		"002b 0007 06 1a1a 0304 0303",
-	)...)
-	return hello(app.ClientHello, body, size)
-}
-
-func serverHello() []byte {
-	body := append(unhex("0303"), make([]byte, 32)...)
-	body = append(body, unhex("00 1302 00")...)
-	body = append(body, extensions("002b 0002 0304", "0010 0005 0003 02 6832")...)
-	return hello(app.ServerHello, body, 1000)
-}
-
-func TestParseTLSHello(t *testing.T) {
-	for _, size := range []int{1000, 50, 1} {
-		var rec record.TLS
-		b := clientHello(size)
-		for n := range b {
-			if _, err := app.ParseTLSHello(b[:n], new(record.TLS)); !app.IsShort(err) {
-				t.Fatalf("%d of %d bytes: %v", n, len(b), err)
-			}
-			if !app.LooksLikeTLS(b[:max(n, 1)]) {
-				t.Fatalf("%d bytes do not look like TLS", n)
-			}
-		}
-		if who, err := app.ParseTLSHello(append(b, 22, 3, 3), &rec); err != nil || who != app.ClientHello {
-			t.Fatal(who, err)
-		}
-		if rec.SNI != "example.org" || !reflect.DeepEqual(rec.ALPN, []string{"h2", "http/1"}) || rec.Version != "1.3" || rec.Accepted {
-			t.Errorf("client: got %+v", rec)
-		}
-		if who, err := app.ParseTLSHello(serverHello(), &rec); err != nil || who != app.ServerHello {
-			t.Fatal(who, err)
-		}
-		if !rec.Accepted || rec.Version != "1.3" || rec.Cipher != "TLS_AES_256_GCM_SHA384" || rec.NextProto != "h2" || rec.SNI == "" {
-			t.Errorf("server: got %+v", rec)
-		}
-	}
-	old := hello(app.ServerHello, append(append(unhex("0301"), make([]byte, 32)...), unhex("00 fefe 00")...), 1000)
-	var rec record.TLS
-	if _, err := app.ParseTLSHello(old, &rec); err != nil || rec.Version != "1.0" || rec.Cipher != "0xFEFE" {
-		t.Errorf("old server: got %+v, %v", rec, err)
-	}
-}
-
-func TestParseTLSHelloErrors(t *testing.T) {
-	broken := clientHello(1000)
-	broken[5+4+2+32] = 255 // session id
-	for name, b := range map[string][]byte{
-		"alert":        unhex("15 0301 0002 0228"),
-		"other record": append(hello(app.ClientHello, make([]byte, 100), 50)[:55], unhex("17 0301 0001 00")...),
-		"too large":    unhex("16 0301 ffff 01"),
-		"certificate":  hello(11, make([]byte, 10), 100),
-		"lengths":      broken,
-	} {
-		if _, err := app.ParseTLSHello(b, new(record.TLS)); err == nil || app.IsShort(err) {
-			t.Errorf("%s: error %v", name, err)
-		}
-	}
-	if app.LooksLikeTLS([]byte("GET / HTTP/1.1")) || app.LooksLikeTLS(nil) || app.LooksLikeTLS(unhex("16 03 05")) {
-		t.Error("something else looks like TLS")
-	}
-}
-
 func TestStream(t *testing.T) {
 	var s app.Stream
 	for _, tt := range []struct {
-		seq  uint32
-		data string
-		want string
+		seq   uint32
+		data  string
+		want  string
+		waits bool
 	}{
-		{0xfffffffe, "abcd", "abcd"}, // the sequence number wraps
-		{9, "late", "abcd"},          // early: not taken
-		{0, "cdef", "abcdef"},        // overlaps
-		{0xfffffffe, "abcd", "abcdef"},
-		{4, "gh", "abcdefgh"},
+		{0xfffffffe, "abcd", "abcd", false}, // the sequence number wraps
+		{4, "gh", "abcd", true},             // early
+		{5, "hi", "abcd", true},             // and what follows it
+		{9, "lm", "abcd", true},
+		{0, "cdef", "abcdefghi", true}, // overlaps
+		{0xfffffffe, "abcd", "abcdefghi", true},
+		{7, "jk", "abcdefghijklm", false},
 	} {
 		if got, ok := s.Add(tt.seq, []byte(tt.data)); string(got) != tt.want || !ok {
 			t.Errorf("after %q: got %q, %v, want %q", tt.data, got, ok, tt.want)
 		}
-		if s.Waits() != (tt.data == "late") {
+		if s.Waits() != tt.waits {
 			t.Errorf("after %q: waits %v", tt.data, s.Waits())
 		}
 	}
-	s.Consume(6)
-	if got, ok := s.Add(6, []byte("i")); string(got) != "ghi" || !ok {
+	s.Add(14, []byte("wait"))
+	s.Consume(11)
+	if got, ok := s.Add(11, []byte("nop")); string(got) != "lmnopwait" || !ok {
 		t.Errorf("got %q, %v", got, ok)
 	}
-	if got, ok := s.Add(7, make([]byte, app.MaxStream)); !strings.HasPrefix(string(got), "ghi\x00") || len(got) != app.MaxStream || ok {
+	if got, ok := s.Add(18, make([]byte, app.MaxStream)); !strings.HasPrefix(string(got), "lmnopwait\x00") || len(got) != app.MaxStream || ok {
 		t.Errorf("too much: got %d bytes, %v", len(got), ok)
 	}
 	s.Reset()
 	if got, _ := s.Add(99, []byte("new")); string(got) != "new" {
 		t.Errorf("after Reset: got %q", got)
 	}
+	for i := range uint32(10) { // more holes than are kept
+		s.Add(110+10*i, []byte("x"))
+	}
+	if got, _ := s.Add(102, make([]byte, 120)); len(got) != 123 || s.Waits() {
+		t.Errorf("filled: got %d bytes, waits %v", len(got), s.Waits())
+	}
+}
+
+// FuzzStream cuts a known text into segments and has them come in any order:
+// what comes out is always its front.
+func FuzzStream(f *testing.F) {
+	f.Add([]byte{0, 10, 20, 10, 10, 10, 5, 90})
+	f.Fuzz(func(t *testing.T, cuts []byte) {
+		text := make([]byte, 600)
+		for i := range text {
+			text[i] = byte(i * 7)
+		}
+		var s app.Stream
+		s.Add(1000, text[:1])
+		for ; len(cuts) >= 2; cuts = cuts[2:] {
+			from := int(cuts[0]) * 2
+			got, ok := s.Add(uint32(1000+from), text[from:min(from+int(cuts[1]), len(text))])
+			if !ok || string(got) != string(text[:len(got)]) {
+				t.Fatalf("got %x", got)
+			}
+		}
+	})
 }
 
 func FuzzParseARP(f *testing.F) {
@@ -211,19 +150,6 @@ func FuzzParseDHCP(f *testing.F) {
 		var rec record.DHCP
 		if err := app.ParseDHCP(b, &rec); err == nil && rec.Message == "" {
 			t.Error("a message without type")
-		}
-	})
-}
-
-func FuzzParseTLSHello(f *testing.F) {
-	f.Add(clientHello(1000))
-	f.Add(clientHello(7))
-	f.Add(serverHello())
-	f.Fuzz(func(t *testing.T, b []byte) {
-		var rec record.TLS
-		app.ParseTLSHello(b, &rec)
-		if n := len(rec.SNI) + len(strings.Join(rec.ALPN, "")); n > len(b) {
-			t.Errorf("%d bytes of text from %d", n, len(b))
 		}
 	})
 }

@@ -20,6 +20,8 @@ const (
 	dnsTruncated = 1 << 9
 	dnsRecursion = 1 << 8
 	dnsAvailable = 1 << 7
+	dnsData      = 1 << 5 // RFC 4035, section 3.2.3
+	dnsChecking  = 1 << 4
 )
 
 const dnsClassIN = 1
@@ -31,7 +33,7 @@ func ParseDNS(b []byte, rec *record.DNS) error {
 	r := &dnsReader{msg: b}
 	id, flags := r.uint16(), r.uint16()
 	questions, answers := r.uint16(), r.uint16()
-	r.bytes(4) // authority and additional records
+	more := int(r.uint16()) + int(r.uint16()) // authority and additional records
 	if r.err != nil {
 		return r.err
 	}
@@ -58,14 +60,18 @@ func ParseDNS(b []byte, rec *record.DNS) error {
 			rec.QClass = dnsName(dnsClasses, "CLASS", class)
 		}
 	}
-	if rec.Response {
-		r.answers(int(answers), rec)
+	rec.Data = flags&dnsData != 0
+	rec.Checking = flags&dnsChecking != 0
+	if rec.OpCode == "" { // sections of an update are others (RFC 2136)
+		if r.answers(int(answers), rec) {
+			r.edns(more, rec)
+		}
 	}
 	return r.err
 }
 
-// answers reads the answer section.
-func (r *dnsReader) answers(n int, rec *record.DNS) {
+// answers reads the answer section, and reports whether that was to its end.
+func (r *dnsReader) answers(n int, rec *record.DNS) bool {
 	text := 0
 	for range min(n, maxAnswers) {
 		r.skipName()
@@ -75,16 +81,17 @@ func (r *dnsReader) answers(n int, rec *record.DNS) {
 		size := int(r.uint16())
 		data := r.data(typ, size)
 		if r.err != nil {
-			return
+			return false
 		}
 		if text += len(data); text > maxAnswerText {
-			return
+			return false
 		}
 		if len(rec.Answers) == 0 || ttl < rec.TTL {
 			rec.TTL = ttl
 		}
 		rec.Answers = append(rec.Answers, data)
 	}
+	return n <= maxAnswers
 }
 
 // dnsName returns the name of a number, or prefix with the number.
@@ -102,6 +109,7 @@ var (
 	dnsRCodes = map[uint16]string{
 		0: "NOERROR", 1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED",
 		6: "YXDOMAIN", 7: "YXRRSET", 8: "NXRRSET", 9: "NOTAUTH", 10: "NOTZONE", 11: "DSOTYPENI",
+		16: "BADVERS", 17: "BADKEY", 18: "BADTIME", 19: "BADMODE", 20: "BADNAME", 21: "BADALG", 22: "BADTRUNC", 23: "BADCOOKIE",
 	}
 
 	dnsClasses = map[uint16]string{1: "IN", 3: "CH", 4: "HS", 254: "NONE", 255: "ANY"}

@@ -68,6 +68,48 @@ func TestParseDNS(t *testing.T) {
 	}
 }
 
+// TestParseDNSTypes has data in master file form, some of it from the
+// documents that define the types.
+func TestParseDNSTypes(t *testing.T) {
+	for _, tt := range []struct{ typ, data, want string }{
+		{"0023", "0064 000a 01 73 07 7369702b443255 00 c00c", `100 10 "s" "sip+D2U" "" www.example.org`},
+		{"002b", "ec45 05 01 2bb183af", "60485 5 1 2bb183af"},
+		{"0030", "0100 03 05 0101", "256 3 5 AQE="},
+		{"002e", "0001 05 03 00015180 3e9a7b1c 3e72ee1c 0a52 c010 0101", "A 5 3 86400 20030414091052 20030315091052 2642 example.org AQE="},
+		{"002f", "c010 0006 400100000003", "example.org A MX RRSIG NSEC"},
+		{"0032", "01 01 000c 04 aabbccdd 02 0405 00 01 40", "1 1 12 aabbccdd 0g2g A"},
+		{"0033", "01 00 0000 00", "1 0 0 -"},
+		{"0034", "03 01 01 ab", "3 1 1 ab"},
+		{"0041", "0001 00 0001 0006 02 6832 02 6833 0003 0002 01bb 0004 0004 c0000201", "1 . alpn=h2,h3 port=443 ipv4hint=192.0.2.1"},
+		{"0041", "0000 c010", "0 example.org"},
+		{"0100", "000a 0001 687474703a2f2f61", `10 1 "http://a"`},
+		{"000d", "03 783836 05 4c696e7578", `"x86" "Linux"`},
+		{"002c", "01 02 abcd", "1 2 abcd"},
+		{"003d", "", `\# 0`},
+		{"0001", "c000020100", `\# 5 c000020100`},
+	} {
+		var rec record.DNS
+		if err := app.ParseDNS(dns(0x8000, 1, 1, question+answer(tt.typ, "00000001", tt.data)), &rec); err != nil || len(rec.Answers) != 1 || rec.Answers[0] != tt.want {
+			t.Errorf("type %s: got %q, %v, want %q", tt.typ, rec.Answers, err, tt.want)
+		}
+	}
+}
+
+func TestParseEDNS(t *testing.T) {
+	// A response with an authority record, then OPT with subnet and errors.
+	msg := dns(0x81b0, 1, 1, question+answer("0001", "00000001", "c0000201")+answer("0002", "00000001", "c010")+
+		"00 0029 04d0 01008000 0018 0008 0007 0001 18 00 c63364 000f 0009 0012 706f6c69637921")
+	msg[9], msg[11] = 1, 1
+	var rec record.DNS
+	if err := app.ParseDNS(msg, &rec); err != nil {
+		t.Fatal(err)
+	}
+	if !rec.EDNS || rec.UDPSize != 1232 || !rec.DO || rec.RCode != "BADVERS" || rec.Subnet != "198.51.100.0/24" || !rec.Data || !rec.Checking ||
+		!reflect.DeepEqual(rec.Errors, []string{"18 prohibited: policy!"}) || len(rec.Answers) != 1 {
+		t.Errorf("got %+v", rec)
+	}
+}
+
 func TestParseDNSOdd(t *testing.T) {
 	label63 := "3f" + strings.Repeat("61", 63)
 	for _, tt := range []struct {

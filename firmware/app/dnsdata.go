@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
-	"net/netip"
 	"strconv"
 )
 
@@ -19,21 +18,8 @@ const (
 // maxOpaque is how many bytes of data of an unknown type a record gets.
 const maxOpaque = 64
 
-// DNS types whose data has a form of its own.
-const (
-	typeA     = 1
-	typeNS    = 2
-	typeCNAME = 5
-	typeSOA   = 6
-	typePTR   = 12
-	typeMX    = 15
-	typeTXT   = 16
-	typeAAAA  = 28
-	typeSRV   = 33
-	typeDNAME = 39
-	typeSPF   = 99
-	typeCAA   = 257
-)
+// typeCAA is the type whose data no form of dnsForms fits.
+const typeCAA = 257
 
 // A dnsReader reads a message front to back, and names all over it.
 type dnsReader struct {
@@ -181,48 +167,15 @@ func (r *dnsReader) data(typ uint16, size int) string {
 	}
 	d := dnsReader{msg: r.msg[:r.at], at: start}
 	var s string
-	switch typ {
-	case typeA:
-		s = address(b, 4)
-	case typeAAAA:
-		s = address(b, 16)
-	case typeNS, typeCNAME, typePTR, typeDNAME:
-		s = d.name()
-	case typeMX:
-		s = d.numbers(1) + d.name()
-	case typeSRV:
-		s = d.numbers(3) + d.name()
-	case typeSOA:
-		s = d.name() + " " + d.name()
-		for range 5 {
-			s += " " + strconv.FormatUint(uint64(d.uint32()), 10)
-		}
-	case typeTXT, typeSPF:
-		s = d.texts()
-	case typeCAA:
+	if form, ok := dnsForms[typ]; ok {
+		s = d.form(form)
+	} else if typ == typeCAA {
 		s = d.caa()
 	}
 	if s == "" || d.err != nil {
 		return opaque(b)
 	}
 	return s
-}
-
-func address(b []byte, size int) string {
-	if len(b) != size {
-		return ""
-	}
-	a, _ := netip.AddrFromSlice(b)
-	return a.String()
-}
-
-// numbers reads n 16-bit numbers, each with a blank behind it.
-func (r *dnsReader) numbers(n int) string {
-	var s []byte
-	for range n {
-		s = append(strconv.AppendUint(s, uint64(r.uint16()), 10), ' ')
-	}
-	return string(s)
 }
 
 // texts reads character strings to the end, quoted.

@@ -1,33 +1,37 @@
 package app
 
 import (
-	"fmt"
-	"slices"
+	"bytes"
+	"errors"
 
 	"github.com/taproot-sensor/taproot/wire/record"
 )
 
-// TLS record and handshake types, and extensions (IANA, "TLS Parameters").
+// TLS record and handshake types (IANA, "TLS ContentType", "TLS HandshakeType").
 const (
-	tlsHandshake = 22
+	tlsChangeCipher = 20
+	tlsAlert        = 21
+	tlsHandshake    = 22
+	tlsData         = 23
 
-	extServerName        = 0
-	extALPN              = 16
-	extSupportedVersions = 43
+	helloClient     = 1
+	helloServer     = 2
+	certificate     = 11
+	serverExchange  = 12
+	certRequest     = 13
+	serverHelloDone = 14
+)
 
+const (
 	// maxTLSRecord is the largest record payload (RFC 5246, section 6.2.3).
 	maxTLSRecord = 1<<14 + 2048
 
-	// maxALPN bounds the protocols of a record.
-	maxALPN = 16
-)
+	// maxHandshake bounds a handshake message, and the certificates of a
+	// side.
+	maxHandshake = MaxStream
 
-// A Hello is the handshake type of a hello.
-type Hello uint8
-
-const (
-	ClientHello Hello = 1
-	ServerHello Hello = 2
+	// maxCerts bounds the certificates of a side.
+	maxCerts = 8
 )
 
 // LooksLikeTLS reports whether the first bytes of one side of a connection may
@@ -37,192 +41,220 @@ func LooksLikeTLS(b []byte) bool {
 	case len(b) == 0 || b[0] != tlsHandshake,
 		len(b) > 1 && b[1] != 3,
 		len(b) > 2 && b[2] > 4,
-		len(b) > 5 && Hello(b[5]) != ClientHello && Hello(b[5]) != ServerHello:
+		len(b) > 5 && b[5] != helloClient && b[5] != helloServer:
 		return false
 	}
 	return true
 }
 
-// ParseTLSHello reads the hello that begins one side of a connection into rec
-// and says whose it is. As long as b does not have all of it, the error
-// satisfies IsShort.
-func ParseTLSHello(b []byte, rec *record.TLS) (Hello, error) {
-	msg, err := tlsMessage(b)
-	if err != nil {
-		return 0, err
-	}
-	r := newReader(msg[4:])
-	switch hello := Hello(msg[0]); hello {
-	case ClientHello:
-		return hello, clientHello(r, rec)
-	case ServerHello:
-		return hello, serverHello(r, rec)
-	}
-	return 0, errOther
+// A Handshake reads the part of a TLS handshake that is in the clear, from
+// the records of both sides (RFC 8446, section 5; RFC 5246, section 6).
+type Handshake struct {
+	TLS    record.TLS
+	Client uint8       // end that is the client, valid once a hello was read
+	Certs  [2][][]byte // of the client and of the server, in DER
+
+	sides   [2]tlsSide // by end
+	client  bool       // the client's hello was read
+	server  bool       // the server's was, after a retry the second
+	retry   bool       // the server has asked for another hello
+	asked   bool       // the server wants a certificate of the client
+	session []byte     // id that the client offered
 }
 
-// tlsMessage returns the first handshake message of b with its header, put
-// together if records cut it into pieces (RFC 8446, section 5.1).
-func tlsMessage(b []byte) ([]byte, error) {
-	var msg []byte
-	for {
-		if len(b) < 5 {
-			return nil, errShort
-		}
-		size := int(b[3])<<8 | int(b[4])
-		if b[0] != tlsHandshake || b[1] != 3 || size == 0 || size > maxTLSRecord {
-			return nil, errOther
-		}
-		piece := b[5:min(5+size, len(b))]
-		if msg == nil {
-			msg = piece[:len(piece):len(piece)]
-		} else {
-			msg = append(msg, piece...)
-		}
-		if len(msg) >= 4 {
-			if want := 4 + int(msg[1])<<16 + int(msg[2])<<8 + int(msg[3]); len(msg) >= want {
-				return msg[:want], nil
+// A tlsSide is what one end has sent.
+type tlsSide struct {
+	typ  uint8  // of the record that is being read
+	left int    // bytes of it to come
+	part []byte // front of a message that is not whole
+	any  bool   // a message was read
+	done bool   // nothing more is in the clear
+}
+
+// Started reports whether a hello of the client, or of either side, was read.
+func (h *Handshake) Started() (client, either bool) { return h.client, h.client || h.server || h.retry }
+
+// Done reports whether there is nothing more to read.
+func (h *Handshake) Done() bool { return h.sides[0].done && h.sides[1].done }
+
+// Read takes what an end has sent in order and returns how many bytes it used.
+// On an error the connection is no TLS, or no longer.
+func (h *Handshake) Read(end uint8, b []byte) (used int, err error) {
+	s := &h.sides[end]
+	for used < len(b) && !s.done {
+		if s.left == 0 {
+			head := b[used:]
+			if len(head) < 5 {
+				return used, nil
 			}
+			s.typ, s.left = head[0], int(head[3])<<8|int(head[4])
+			if head[1] != 3 || s.left == 0 || s.left > maxTLSRecord || s.typ < tlsChangeCipher || s.typ > tlsData {
+				return used, errOther
+			}
+			used += 5
+			continue
 		}
-		if len(b) < 5+size {
-			return nil, errShort
+		data := b[used:min(used+s.left, len(b))]
+		if s.typ == tlsAlert && len(data) < min(s.left, 2) {
+			return used, nil
 		}
-		b = b[5+size:]
+		s.left -= len(data)
+		used += len(data)
+		if err := h.content(end, data); err != nil {
+			return used, err
+		}
 	}
+	if s.done {
+		used = len(b)
+	}
+	return used, nil
 }
 
-// errHello marks a hello whose lengths do not fit.
-var errHello = fmt.Errorf("hello whose lengths do not fit")
-
-func (r *reader) check() error {
-	if !r.ok {
-		return errHello
+// content takes the next bytes of a record.
+func (h *Handshake) content(end uint8, data []byte) error {
+	s := &h.sides[end]
+	switch s.typ {
+	case tlsHandshake:
+		return h.messages(end, data)
+	case tlsAlert:
+		if len(data) == 2 && (h.client || h.server) {
+			h.TLS.Alert = tlsAlertName(data[1])
+		}
+		h.stop()
+	case tlsChangeCipher:
+		if !h.server && (h.retry || h.client) { // before a second hello (RFC 8446, appendix D.4)
+			return nil
+		}
+		if end != h.Client && h.server && h.TLS.Version != "1.3" && len(h.Certs[1]) == 0 && len(h.session) > 0 {
+			h.TLS.Resumed = true
+		}
+		s.done = true
+	case tlsData:
+		s.done = true
+	}
+	if !s.any && s.done {
+		return errOther
 	}
 	return nil
 }
 
-// clientHello reads a ClientHello (RFC 8446, section 4.1.2).
-func clientHello(r *reader, rec *record.TLS) error {
-	best := r.uint16()
-	r.bytes(32) // random
-	r.list8()   // session id
-	r.list16()  // cipher suites
-	r.list8()   // compression methods
-	if err := r.check(); err != nil {
-		return err
+// stop ends the reading of both sides.
+func (h *Handshake) stop() { h.sides[0].done, h.sides[1].done = true, true }
+
+// messages takes handshake bytes, and reads the messages that are whole.
+func (h *Handshake) messages(end uint8, data []byte) error {
+	s := &h.sides[end]
+	if len(s.part) > 0 {
+		s.part = append(s.part, data...)
+		data = s.part
 	}
-	if rec.Version == "" {
-		rec.Version = tlsVersion(best)
+	for len(data) > 0 && !s.done {
+		if typ := data[0]; !s.any && typ != helloClient && typ != helloServer {
+			return errOther
+		}
+		if len(data) < 4 {
+			break
+		}
+		size := 4 + int(data[1])<<16 + int(data[2])<<8 + int(data[3])
+		if size > maxHandshake {
+			return errTooLong
+		}
+		if len(data) < size {
+			break
+		}
+		s.any = true
+		if err := h.message(end, data[0], data[4:size]); err != nil {
+			return err
+		}
+		data = data[size:]
 	}
-	return extensions(r, func(typ uint16, e *reader) {
-		switch typ {
-		case extServerName:
-			rec.SNI = serverName(e.list16())
-		case extALPN:
-			rec.ALPN = protocols(e.list16())
-		case extSupportedVersions:
-			if !rec.Accepted {
-				rec.Version = bestVersion(e.list8())
+	s.part = append(s.part[:0], data...)
+	return nil
+}
+
+var errTooLong = errors.New("message is longer than any we read")
+
+func (h *Handshake) message(end, typ uint8, body []byte) error {
+	switch typ {
+	case helloClient:
+		hello, err := ParseClientHello(body, 't')
+		if err != nil {
+			return err
+		}
+		if h.client { // after a retry; the first says the rest
+			h.TLS.JA4Again = hello.JA4
+			return nil
+		}
+		h.client, h.Client = true, end
+		hello.fill(&h.TLS, h.server)
+		h.session = bytes.Clone(hello.Session)
+		if h.server {
+			h.serverRead(1 - end)
+		}
+	case helloServer:
+		hello, err := ParseServerHello(body)
+		if err != nil {
+			return err
+		}
+		h.Client = 1 - end
+		if hello.Retry {
+			h.retry, h.TLS.Retried = true, true
+			return nil
+		}
+		h.server = true
+		hello.fill(&h.TLS)
+		h.serverRead(end)
+	case certificate:
+		h.certificates(end, body)
+	case serverExchange:
+		if r := newReader(body); r.uint8() == 3 { // a named curve (RFC 8422, section 5.4)
+			if group := r.uint16(); r.ok {
+				h.TLS.Curve = tlsGroup(group)
 			}
 		}
-	})
-}
-
-// serverHello reads a ServerHello (RFC 8446, section 4.1.3).
-func serverHello(r *reader, rec *record.TLS) error {
-	version := r.uint16()
-	r.bytes(32) // random
-	r.list8()   // session id
-	cipher := r.uint16()
-	r.uint8() // compression method
-	if err := r.check(); err != nil {
-		return err
-	}
-	rec.Accepted = true
-	rec.Version, rec.Cipher = tlsVersion(version), tlsCipher(cipher)
-	return extensions(r, func(typ uint16, e *reader) {
-		switch typ {
-		case extALPN:
-			if list := protocols(e.list16()); len(list) == 1 {
-				rec.NextProto = list[0]
-			}
-		case extSupportedVersions:
-			rec.Version = tlsVersion(e.uint16())
-		}
-	})
-}
-
-// extensions calls f for each extension; a hello may have none at all.
-func extensions(r *reader, f func(typ uint16, e *reader)) error {
-	if len(r.b) == 0 {
-		return nil
-	}
-	list := r.list16()
-	for list.ok && len(list.b) > 0 {
-		typ, e := list.uint16(), list.list16()
-		if list.ok {
-			f(typ, e)
+	case certRequest:
+		h.asked = true
+	case serverHelloDone:
+		h.sides[end].done = true
+		if !h.asked && h.client {
+			h.sides[1-end].done = true
 		}
 	}
-	return list.check()
+	return nil
 }
 
-// serverName returns the host name of a server name list (RFC 6066,
-// section 3).
-func serverName(list *reader) string {
-	for list.ok && len(list.b) > 0 {
-		typ, name := list.uint8(), list.list16()
-		if typ == 0 && name.ok {
-			return string(name.b)
+// serverRead ends the reading of what follows a server's hello, where that is
+// encrypted.
+func (h *Handshake) serverRead(server uint8) {
+	if h.TLS.Version != "1.3" {
+		return
+	}
+	h.sides[server].done = true
+	if h.client {
+		h.sides[1-server].done = true
+	}
+}
+
+// certificates keeps the chain of a side (RFC 5246, section 7.4.2).
+func (h *Handshake) certificates(end uint8, body []byte) {
+	r := newReader(body)
+	list := r.list24()
+	side := uint8(1)
+	if end == h.Client {
+		side = 0
+		h.sides[end].done = true
+	}
+	for len(h.Certs[side]) < maxCerts && len(list.b) > 0 {
+		der := list.list24()
+		if !der.ok {
+			return
 		}
+		h.Certs[side] = append(h.Certs[side], bytes.Clone(der.b))
 	}
-	return ""
 }
 
-// protocols returns a protocol name list (RFC 7301, section 3.1) without the
-// values that GREASE adds (RFC 8701).
-func protocols(list *reader) []string {
-	var names []string
-	for list.ok && len(list.b) > 0 && len(names) < maxALPN {
-		name := list.list8().b
-		if len(name) == 0 || len(name) == 2 && isGrease(uint16(name[0])<<8|uint16(name[1])) {
-			continue
-		}
-		names = append(names, string(name))
-	}
-	return names
-}
-
-// bestVersion returns the highest version of a list.
-func bestVersion(list *reader) string {
-	var all []uint16
-	for len(list.b) >= 2 {
-		if v := list.uint16(); !isGrease(v) {
-			all = append(all, v)
-		}
-	}
-	if len(all) == 0 {
-		return ""
-	}
-	return tlsVersion(slices.Max(all))
-}
-
-// isGrease reports whether v is one of the values that clients send so that
-// servers learn to pass over what they do not know (RFC 8701, section 2).
-func isGrease(v uint16) bool { return v&0x0f0f == 0x0a0a && v>>8 == v&0xff }
-
-func tlsVersion(v uint16) string {
-	switch v {
-	case 0x0300:
-		return "SSL 3.0"
-	case 0x0301:
-		return "1.0"
-	case 0x0302:
-		return "1.1"
-	case 0x0303:
-		return "1.2"
-	case 0x0304:
-		return "1.3"
-	}
-	return fmt.Sprintf("0x%04x", v)
+// list24 takes a list whose length in 3 bytes stands before it.
+func (r *reader) list24() *reader {
+	high := int(r.uint8())
+	return r.sub(high<<16 | int(r.uint16()))
 }

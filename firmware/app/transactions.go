@@ -49,9 +49,10 @@ func (t *Transactions) Add(rec *record.DNS) {
 		t.push(key, rec)
 	case waiting:
 		delete(t.index, key)
-		asked := t.pending[at%maxPending].Time
-		rec.RTT = max(time.Duration(rec.Time-asked), 0)
-		rec.Time = asked
+		asked := &t.pending[at%maxPending]
+		rec.RTT = max(time.Duration(rec.Time-asked.Time), 0)
+		rec.Time = asked.Time
+		rec.EDNS, rec.UDPSize, rec.DO, rec.Subnet = asked.EDNS, asked.UDPSize, asked.DO, asked.Subnet
 		t.report(rec)
 	default:
 		t.report(rec)

@@ -10,7 +10,8 @@ import (
 
 // A File is a Source that reads a capture file of either format. A file that
 // ends in the middle of a record gives every frame before it, then a
-// *FormatError.
+// *FormatError. A regular file is mapped and its frames are used where they
+// lie; it must not be cut short meanwhile.
 type File struct {
 	name   string
 	closer io.Closer
@@ -28,9 +29,9 @@ type format interface {
 	next(w *window, frame *Frame) (bool, error)
 
 	// need returns how many bytes the record at the front of the window
-	// needs, as far as that can be told from what is there, or an error
-	// for a record that makes no sense.
-	need(w *window) (int, error)
+	// needs, as far as that can be told from what is there. next has
+	// found that it makes sense.
+	need(w *window) int
 }
 
 var errMore = errors.New("record is not wholly in memory")
@@ -44,23 +45,34 @@ func OpenFile(path string) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening capture: %w", err)
 	}
-	c, err := NewFile(path, f)
-	if err != nil {
-		f.Close()
+	win := window{r: f}
+	if mem := mapFile(f); mem != nil {
+		win = window{buf: mem, end: len(mem), err: io.EOF, mapped: true}
+	}
+	c := &File{name: path, win: win, closer: f}
+	if err := c.begin(); err != nil {
+		c.Close()
 		return nil, err
 	}
-	c.closer = f
 	return c, nil
 }
 
 // NewFile reads a capture file from r; name is what errors call it.
 func NewFile(name string, r io.Reader) (*File, error) {
 	f := &File{name: name, win: window{r: r}}
+	if err := f.begin(); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// begin reads what the file begins with, and so learns its format.
+func (f *File) begin() error {
 	if !f.win.fill(4) {
 		if f.win.err != io.EOF {
-			return nil, fmt.Errorf("reading capture %q: %w", name, f.win.err)
+			return fmt.Errorf("reading capture %q: %w", f.name, f.win.err)
 		}
-		return nil, f.fail("file is too short to be a capture")
+		return f.fail("file is too short to be a capture")
 	}
 	var err error
 	switch magic := binary.LittleEndian.Uint32(f.win.buf); magic {
@@ -70,9 +82,9 @@ func NewFile(name string, r io.Reader) (*File, error) {
 		f.format, err = newPcap(&f.win, magic)
 	}
 	if err != nil {
-		return nil, f.fail(err.Error())
+		return f.fail(err.Error())
 	}
-	return f, nil
+	return nil
 }
 
 func (f *File) fail(reason string) error {
@@ -83,6 +95,9 @@ func (f *File) fail(reason string) error {
 func (f *File) NextBatch(frames []Frame) (int, error) {
 	if f.err != nil {
 		return 0, f.err
+	}
+	if f.win.mapped && f.win.pos-f.win.released >= releaseEvery {
+		f.win.released = release(f.win.buf, f.win.released, f.win.pos)
 	}
 	n := 0
 	for n < len(frames) {
@@ -116,11 +131,8 @@ func (f *File) NextBatch(frames []Frame) (int, error) {
 // more fills the window until the record at its front is whole.
 func (f *File) more() error {
 	have := f.win.len()
-	need, err := f.format.need(&f.win)
 	switch {
-	case err != nil:
-		return f.fail(err.Error())
-	case f.win.fill(need):
+	case f.win.fill(f.format.need(&f.win)):
 		return nil
 	case f.win.err != io.EOF:
 		return fmt.Errorf("reading capture %q: at byte %d: %w", f.name, f.win.offset(), f.win.err)
@@ -138,6 +150,12 @@ func (f *File) Name() string { return f.name }
 
 // Close implements Source.
 func (f *File) Close() error {
+	if f.win.mapped {
+		if err := unmapFile(f.win.buf); err != nil {
+			return fmt.Errorf("closing capture %q: %w", f.name, err)
+		}
+		f.win = window{err: io.EOF, mapped: true}
+	}
 	if f.closer == nil {
 		return nil
 	}

@@ -4,7 +4,11 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -44,13 +48,28 @@ func readAll(t testing.TB, src capture.Source, batch int) ([]one, error) {
 	}
 }
 
+// read reads a capture as a stream and, which must give the same, as a file.
 func read(t testing.TB, file []byte) ([]one, error) {
 	t.Helper()
-	src, err := capture.NewFile("test.pcap", bytes.NewReader(file))
+	path := filepath.Join(t.TempDir(), "test.pcap")
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	mapped, mapErr := capture.OpenFile(path)
+	src, err := capture.NewFile(path, bytes.NewReader(file))
+	if fmt.Sprint(err) != fmt.Sprint(mapErr) {
+		t.Errorf("stream: %v, file: %v", err, mapErr)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return readAll(t, src, 7)
+	defer mapped.Close()
+	got, err := readAll(t, src, 7)
+	again, mapErr := readAll(t, mapped, 7)
+	if !slices.Equal(got, again) || fmt.Sprint(err) != fmt.Sprint(mapErr) {
+		t.Errorf("stream: %v, %v\n  file: %v, %v", got, err, again, mapErr)
+	}
+	return got, err
 }
 
 // pcap makes a file in classic format of two frames, the second longer on the
@@ -211,7 +230,7 @@ func TestFileErrors(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := read(t, tt.file)
 			var format *capture.FormatError
-			if !errors.As(err, &format) || !strings.Contains(err.Error(), tt.want) || format.File != "test.pcap" {
+			if !errors.As(err, &format) || !strings.Contains(err.Error(), tt.want) || filepath.Base(format.File) != "test.pcap" {
 				t.Errorf("error %v\nwant %q", err, tt.want)
 			}
 			if len(got) != tt.frames {

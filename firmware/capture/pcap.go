@@ -57,6 +57,9 @@ func (p *pcap) next(w *window, frame *Frame) (bool, error) {
 		return false, errMore
 	}
 	size := p.order.uint32(b[8:])
+	if size > maxRecord {
+		return false, fmt.Errorf("record of %d bytes", size)
+	}
 	if uint64(len(b)) < pcapRecordHeader+uint64(size) {
 		return false, errMore
 	}
@@ -71,13 +74,9 @@ func (p *pcap) next(w *window, frame *Frame) (bool, error) {
 	return true, nil
 }
 
-func (p *pcap) need(w *window) (int, error) {
+func (p *pcap) need(w *window) int {
 	if w.len() < pcapRecordHeader {
-		return pcapRecordHeader, nil
+		return pcapRecordHeader
 	}
-	size := p.order.uint32(w.buf[w.pos+8:])
-	if size > maxRecord {
-		return 0, fmt.Errorf("record of %d bytes", size)
-	}
-	return pcapRecordHeader + int(size), nil
+	return pcapRecordHeader + int(p.order.uint32(w.buf[w.pos+8:]))
 }

@@ -55,10 +55,13 @@ func (p *pcapng) next(w *window, frame *Frame) (bool, error) {
 	if size < 12 || size%4 != 0 {
 		return false, fmt.Errorf("block of %d bytes", size)
 	}
-	if uint64(size) > uint64(len(b)) {
-		if size > maxRecord && !mustRead(typ) {
-			return false, p.skipBlock(w, size)
+	if size > maxRecord {
+		if mustRead(typ) {
+			return false, fmt.Errorf("block of %d bytes", size)
 		}
+		return false, p.skipBlock(w, size)
+	}
+	if uint64(size) > uint64(len(b)) {
 		return false, errMore
 	}
 	if again := p.order.uint32(b[size-4:]); again != size {
@@ -89,15 +92,11 @@ func (p *pcapng) skipBlock(w *window, size uint32) error {
 	return nil
 }
 
-func (p *pcapng) need(w *window) (int, error) {
+func (p *pcapng) need(w *window) int {
 	if w.len() < 12 {
-		return 12, nil
+		return 12
 	}
-	size := p.order.uint32(w.buf[w.pos+4:])
-	if size > maxRecord {
-		return 0, fmt.Errorf("block of %d bytes", size)
-	}
-	return int(size), nil
+	return int(p.order.uint32(w.buf[w.pos+4:]))
 }
 
 var errShortBlock = errors.New("block is too short for its fields")

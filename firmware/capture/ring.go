@@ -24,16 +24,33 @@ type RingOptions struct {
 	// hands it over as it is. Zero is 40 ms.
 	Retire time.Duration
 
-	// Wait is how long NextBatch waits for a frame. Zero is 250 ms.
+	// Wait is how long NextBatch waits for a frame. Zero is 250 ms, a
+	// negative one does not wait.
 	Wait time.Duration
+
+	// Fanout is the group of rings that share the port's frames, a ring per
+	// shard; zero is none. Both directions of a flow go to the same ring,
+	// whole packets and fragments of one datagram need not.
+	Fanout uint16
 
 	// Outgoing lets the frames in that this machine sends itself. A tap
 	// port sends none; on an ordinary host they are half of the traffic.
 	Outgoing bool
 
+	// Filter is a classic BPF program for Ethernet frames; none lets all in.
+	// A frame that it refuses is not counted anywhere.
+	Filter []BPF
+
 	// LockFilter forbids the holder of the descriptor to change the
 	// socket's filter.
 	LockFilter bool
+}
+
+// BPF is one instruction of a filter (linux/filter.h, struct sock_filter).
+type BPF struct {
+	Code   uint16
+	Jt, Jf uint8
+	K      uint32
 }
 
 func (o RingOptions) withDefaults() RingOptions {

@@ -51,12 +51,14 @@ func RingFrom(f *os.File, opts RingOptions) (Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mapping the ring of port %q: %w", f.Name(), err)
 	}
-	return &Ring{file: f, fd: fd, wait: int(opts.Wait / time.Millisecond), mem: mem, size: opts.BlockSize}, nil
+	return &Ring{file: f, fd: fd, wait: int(max(opts.Wait, 0) / time.Millisecond), mem: mem, size: opts.BlockSize}, nil
 }
 
 // header returns the header of the block in use. The kernel writes to it.
-func (r *Ring) header() *unix.TpacketHdrV1 {
-	desc := (*unix.TpacketBlockDesc)(unsafe.Pointer(&r.mem[r.cur]))
+func (r *Ring) header() *unix.TpacketHdrV1 { return blockAt(r.mem, r.cur) }
+
+func blockAt(mem []byte, at int) *unix.TpacketHdrV1 {
+	desc := (*unix.TpacketBlockDesc)(unsafe.Pointer(&mem[at]))
 	return (*unix.TpacketHdrV1)(unsafe.Pointer(&desc.Hdr))
 }
 
@@ -183,6 +185,17 @@ func (r *Ring) Stats() Stats {
 		r.stats.Freezes += uint64(s.Freeze_q_cnt)
 	}
 	return r.stats
+}
+
+// Backlog returns which part of the ring's blocks has frames that wait.
+func (r *Ring) Backlog() float64 {
+	waiting := 0
+	for at := 0; at < len(r.mem); at += r.size {
+		if at != r.cur && atomic.LoadUint32(&blockAt(r.mem, at).Block_status)&unix.TP_STATUS_USER != 0 {
+			waiting++
+		}
+	}
+	return float64(waiting*r.size) / float64(len(r.mem))
 }
 
 // Name implements Source.

@@ -166,3 +166,96 @@ func TestRingVLAN(t *testing.T) {
 	}
 	t.Error("the tagged frame did not come")
 }
+
+// TestFanout shares a port between two rings: both get some, and both
+// directions of a conversation go to the same one.
+func TestFanout(t *testing.T) {
+	opts := capture.RingOptions{Blocks: 4, BlockSize: 1 << 16, Wait: 50 * time.Millisecond, Fanout: uint16(os.Getpid()) | 1}
+	var rings [2]capture.Source
+	for i := range rings {
+		src, err := capture.OpenRing("lo", opts)
+		if errors.Is(err, os.ErrPermission) {
+			t.Skipf("needs CAP_NET_RAW: %v", err)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer src.Close()
+		rings[i] = src
+	}
+	payload := []byte("taproot fanout test, longer than the padding of a frame")
+	const conversations = 64
+	for range conversations {
+		var ends [2]*net.UDPConn
+		for i := range ends {
+			conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+			if err != nil {
+				t.Skipf("no loopback: %v", err)
+			}
+			defer conn.Close()
+			ends[i] = conn
+		}
+		for i := range 4 {
+			if _, err := ends[i%2].WriteTo(payload, ends[1-i%2].LocalAddr()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	var seen [2]map[[2]uint16]int
+	frames := make([]capture.Frame, 64)
+	for i, src := range rings {
+		seen[i] = make(map[[2]uint16]int)
+		for {
+			n, err := src.NextBatch(frames)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n == 0 {
+				break
+			}
+			for _, f := range frames[:n] {
+				if bytes.HasSuffix(f.Data, payload) {
+					a, b := uint16(f.Data[34])<<8|uint16(f.Data[35]), uint16(f.Data[36])<<8|uint16(f.Data[37])
+					seen[i][[2]uint16{min(a, b), max(a, b)}]++
+				}
+			}
+		}
+	}
+	for pair, n := range seen[0] {
+		if n != 4 || seen[1][pair] != 0 {
+			t.Errorf("conversation %v: %d and %d frames", pair, n, seen[1][pair])
+		}
+	}
+	if len(seen[0])+len(seen[1]) != conversations || len(seen[0]) == 0 || len(seen[1]) == 0 {
+		t.Errorf("%d and %d conversations of %d", len(seen[0]), len(seen[1]), conversations)
+	}
+}
+
+// TestRingFilter lets nothing in.
+func TestRingFilter(t *testing.T) {
+	src, err := capture.OpenRing("lo", capture.RingOptions{Blocks: 4, BlockSize: 1 << 16, Wait: 20 * time.Millisecond, Filter: []capture.BPF{{Code: 6}}})
+	if errors.Is(err, os.ErrPermission) {
+		t.Skipf("needs CAP_NET_RAW: %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	sink, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Skipf("no loopback: %v", err)
+	}
+	defer sink.Close()
+	for range 10 {
+		if _, err := sink.WriteTo([]byte("filtered"), sink.LocalAddr()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := countFrames(t, src, []byte("filtered"), 0); n != 0 {
+		t.Errorf("%d frames passed a filter that refuses all", n)
+	}
+	_, err = capture.OpenRing("lo", capture.RingOptions{Filter: []capture.BPF{{Code: 0xffff}}})
+	if err == nil || !strings.Contains(err.Error(), "filter of 1 instructions") {
+		t.Errorf("a bad filter: %v", err)
+	}
+}

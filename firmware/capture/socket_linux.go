@@ -56,6 +56,9 @@ func setUp(fd, index int, opts RingOptions) error {
 	if err := unix.SetsockoptPacketMreq(fd, unix.SOL_PACKET, unix.PACKET_ADD_MEMBERSHIP, &mreq); err != nil {
 		return fmt.Errorf("promiscuous mode: %w", err)
 	}
+	if err := setFilter(fd, opts.Filter); err != nil {
+		return err
+	}
 	if opts.LockFilter {
 		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_LOCK_FILTER, 1); err != nil {
 			return fmt.Errorf("locking the filter: %w", err)
@@ -64,6 +67,36 @@ func setUp(fd, index int, opts RingOptions) error {
 	all := binary.NativeEndian.Uint16([]byte{0, unix.ETH_P_ALL}) // in network order
 	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: all, Ifindex: index}); err != nil {
 		return fmt.Errorf("bind: %w", err)
+	}
+	if opts.Fanout != 0 {
+		// The kernel's flow hash is symmetric here (net/packet/af_packet.c,
+		// fanout_demux_hash).
+		group := int(opts.Fanout) | unix.PACKET_FANOUT_HASH<<16
+		if !opts.Outgoing { // the group does not ask its members
+			group |= unix.PACKET_FANOUT_FLAG_IGNORE_OUTGOING << 16
+		}
+		if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_FANOUT, group); err != nil {
+			return fmt.Errorf("joining fanout group %d: %w", opts.Fanout, err)
+		}
+	}
+	return nil
+}
+
+// setFilter has the kernel drop what the filter refuses.
+func setFilter(fd int, filter []BPF) error {
+	if len(filter) == 0 {
+		return nil
+	}
+	if len(filter) > unix.BPF_MAXINSNS {
+		return fmt.Errorf("filter of %d instructions, at most %d", len(filter), unix.BPF_MAXINSNS)
+	}
+	code := make([]unix.SockFilter, len(filter))
+	for i, f := range filter {
+		code[i] = unix.SockFilter(f)
+	}
+	prog := unix.SockFprog{Len: uint16(len(code)), Filter: &code[0]}
+	if err := unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &prog); err != nil {
+		return fmt.Errorf("attaching a filter of %d instructions: %w", len(filter), err)
 	}
 	return nil
 }

@@ -13,6 +13,10 @@ const (
 	// maxRecord bounds one record of a file with its payload. libpcap's
 	// largest snap length is 256 KiB.
 	maxRecord = 1 << 20
+
+	// releaseEvery is how many bytes of a mapped file are taken before their
+	// pages are given back: resident memory is what a board runs out of.
+	releaseEvery = 8 << 20
 )
 
 // A window is the part of a stream that is in memory.
@@ -23,6 +27,9 @@ type window struct {
 	end  int
 	base int64 // offset in the stream of buf[0]
 	err  error // from r, io.EOF included
+
+	mapped   bool // buf is the whole file and must not be written to
+	released int  // bytes of buf whose pages were given back
 }
 
 func (w *window) offset() int64 { return w.base + int64(w.pos) }
@@ -33,6 +40,9 @@ func (w *window) len() int      { return w.end - w.pos }
 func (w *window) fill(n int) bool {
 	if w.len() >= n {
 		return true
+	}
+	if w.mapped {
+		return false
 	}
 	buf := w.buf
 	if n > len(buf) {

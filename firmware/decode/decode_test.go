@@ -42,6 +42,11 @@ func extended(first uint8, headers ...byte) []byte {
 	return append(append(bytes.Clone(b[:54]), headers...), b[54:]...)
 }
 
+// wifi returns a Wi-Fi header of size bytes with the LLC header behind it.
+func wifi(kind, flags byte, size int) []byte {
+	return append(pad(size, kind, flags), 0xaa, 0xaa, 3, 0, 0, 0, 8, 0)
+}
+
 func TestDecodeLinks(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -64,6 +69,14 @@ func TestDecodeLinks(t *testing.T) {
 		{"cooked", 113, link([]byte{0, 0, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0, 8, 0}, tcp4()), 0},
 		{"cooked 2", 276, link([]byte{8, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0}, tcp4()), 0},
 		{"PPP", 9, link([]byte{0xff, 3, 0, 0x21}, tcp4()), 0},
+		{"PPPoE", ethernet, behind(0x8864, []byte{0x11, 0, 0, 1, 0, 47, 0, 0x21}, tcp4()), 0},
+		{"PPPoE without Ethernet", 51, link([]byte{0x11, 0, 0, 1, 0, 47, 0, 0x21}, tcp4()), 0},
+		{"pppd", 166, link([]byte{1, 3, 0, 0x21}, tcp4()), 0},
+		{"NFLOG", 239, link([]byte{2, 0, 0, 0, 5, 0, 10, 0, 0, 0, 0, 0, 4, 0, 9, 0}, tcp4()), 0},
+		{"Wi-Fi", 105, link(wifi(0x08, 0x01, 24), tcp4()), 0},
+		{"Wi-Fi, QoS and HT control", 105, link(wifi(0x88, 0x81, 30), tcp4()), 0},
+		{"Wi-Fi, four addresses", 105, link(wifi(0x08, 0x03, 30), tcp4()), 0},
+		{"RadioTap", 127, link(append([]byte{0, 0, 10, 0, 0, 0, 0, 0, 1, 2}, wifi(0x08, 0x02, 24)...), tcp4()), 0},
 		{"PPP, compressed", 9, link([]byte{0x21}, tcp4()), 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -94,7 +107,7 @@ func TestDecodePackets(t *testing.T) {
 	}
 	icmp := frametest.Between("10.0.0.1:8", "10.0.0.2:0", frametest.ICMP)
 	sctp := frametest.Between("10.0.0.1:5353", "10.0.0.2:53", frametest.SCTP)
-	other := frametest.Between("10.0.0.1:0", "10.0.0.2:0", 47)
+	other := frametest.Between("10.0.0.1:0", "10.0.0.2:0", 89)
 	other.Payload = []byte("query")
 	offloaded := udp6().Ethernet()
 	copy(offloaded[14+4:], []byte{0, 0})
@@ -162,7 +175,7 @@ func TestDecodeDrops(t *testing.T) {
 		data []byte
 		want decode.Reason
 	}{
-		{105, tcp4().Ethernet(), decode.LinkType},
+		{147, tcp4().Ethernet(), decode.LinkType},
 		{ethernet, tcp4().Ethernet()[:13], decode.LinkTruncated},
 		{ethernet, tcp4().Ethernet(1)[:16], decode.LinkTruncated},
 		{ethernet, behind(0x8847, []byte{0, 1, 0}, tcp4())[:17], decode.LinkTruncated},
@@ -173,7 +186,18 @@ func TestDecodeDrops(t *testing.T) {
 		{ethernet, behind(38, []byte{0x42, 0x42, 3}, tcp4()), decode.LLC},
 		{ethernet, behind(0x88cc, nil, tcp4()), decode.EtherType},
 		{0, link([]byte{7, 0, 0, 0}, tcp4()), decode.EtherType},
-		{9, link([]byte{0xc0, 0x21}, tcp4()), decode.EtherType},
+		{9, link([]byte{0xc0, 0x21}, tcp4()), decode.PPPProtocol},
+		{ethernet, behind(0x8864, []byte{0x11, 9, 0, 1, 0, 0}, tcp4()), decode.PPPoEHeader},
+		{ethernet, behind(0x8864, []byte{0x11, 0}, tcp4())[:16], decode.LinkTruncated},
+		{127, make([]byte, 7), decode.LinkTruncated},
+		{239, make([]byte, 9), decode.LinkTruncated},
+		{127, make([]byte, 40), decode.LinkTruncated},
+		{105, make([]byte, 23), decode.LinkTruncated},
+		{105, pad(30, 0x80), decode.WLANControl},
+		{105, pad(30, 0x48), decode.WLANControl},
+		{105, pad(30, 0x08, 0x40), decode.WLANProtected},
+		{105, pad(30, 0x88, 0, 0, 0)[:24], decode.LinkTruncated},
+		{105, set(pad(60, 0x88), 24, 0x80), decode.WLANControl},
 		{ethernet, tcp4().Ethernet(1, 2, 3, 4, 5), decode.VLANDepth},
 		{ethernet, behind(0x8847, make([]byte, 200), tcp4()), decode.MPLSDepth},
 		{ethernet, behind(0x8847, []byte{0, 0, 1, 64, 0, 0, 0, 0}, tcp4()), decode.MPLSPayload},
@@ -237,6 +261,9 @@ func FuzzDecode(f *testing.F) {
 	f.Add(uint32(ethernet), extended(44, 17, 0, 0, 1, 0, 0, 0, 9), 0)
 	f.Add(uint32(113), link([]byte{0, 0, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0, 8, 0}, tcp4()), 9000)
 	f.Add(uint32(9), link([]byte{0x21}, tcp4()), 0)
+	for _, tt := range tunnels() {
+		f.Add(uint32(ethernet), tt.data, 0)
+	}
 	f.Fuzz(func(t *testing.T, linkType uint32, data []byte, wireLen int) {
 		var m decode.Meta
 		if r := decode.Decode(linkType, data, wireLen, &m); r != decode.OK {
@@ -244,6 +271,12 @@ func FuzzDecode(f *testing.F) {
 				t.Errorf("dropped for %v", r)
 			}
 			return
+		}
+		var inner decode.Meta
+		for outer := m; outer.Tunnel != 0 && decode.Inner(data, wireLen, &outer, &inner) == decode.OK; outer = inner {
+			if inner.Payload <= outer.Payload && inner.Kind == decode.IP || int(inner.PayloadEnd) > len(data) {
+				t.Fatalf("in a tunnel from %d on: payload from %d to %d of %d", outer.Payload, inner.Payload, inner.PayloadEnd, len(data))
+			}
 		}
 		if m.Payload > m.PayloadEnd || int(m.PayloadEnd) > len(data) || m.Odd.Drops() {
 			t.Errorf("payload %d to %d of %d, odd %v", m.Payload, m.PayloadEnd, len(data), m.Odd)

@@ -39,20 +39,24 @@ func (f *frame) ipv4(at int) Reason {
 		return IPv4Header
 	}
 	f.Kind = IP
-	f.TTL, f.Proto = h[8], h[9]
+	f.TTL, f.TOS, f.Proto = h[8], h[1], h[9]
 	f.Src = mapped(h[12:])
 	f.Dst = mapped(h[16:])
 	if frag := binary.BigEndian.Uint16(h[6:]); frag&0x3fff != 0 {
 		f.FragID = uint32(binary.BigEndian.Uint16(h[4:]))
 		f.fragment(frag&0x1fff != 0)
 	}
+	if f.Proto == protoAH {
+		return f.extensions(protoAH, at+header, at+total)
+	}
 	f.transport(at+header, at+total)
 	return OK
 }
 
+// mapped returns an IPv4 address in IPv6 (RFC 4291, section 2.5.5.2). It writes
+// whole words, as they are read again: a byte at a time would stall the reader.
 func mapped(v4 []byte) (a [16]byte) {
-	a[10], a[11] = 0xff, 0xff
-	copy(a[12:], v4[:4])
+	binary.BigEndian.PutUint64(a[8:], 0xffff<<32|uint64(binary.BigEndian.Uint32(v4)))
 	return a
 }
 
@@ -70,7 +74,7 @@ func (f *frame) ipv6(at int) Reason {
 	}
 	h := f.data[at : at+ipv6Header]
 	f.Kind = IP
-	f.TTL = h[7]
+	f.TTL, f.TOS = h[7], h[0]<<4|h[1]>>4
 	f.Src, f.Dst = [16]byte(h[8:]), [16]byte(h[24:])
 	end := at + ipv6Header + int(binary.BigEndian.Uint16(h[4:]))
 	if end == at+ipv6Header { // a jumbogram (RFC 2675), or segmentation offload

@@ -9,11 +9,16 @@ const (
 	linkPPP      = 9
 	linkRawBSD   = 12
 	linkPPPHDLC  = 50
+	linkPPPoE    = 51
 	linkRaw      = 101
+	linkWLAN     = 105
 	linkLoop     = 108
 	linkSLL      = 113
+	linkRadioTap = 127
+	linkPPPD     = 166
 	linkIPv4     = 228
 	linkIPv6     = 229
+	linkNFLOG    = 239
 	linkSLL2     = 276
 
 	sllHeader  = 16
@@ -28,6 +33,7 @@ const (
 	etherIPv6   = 0x86dd
 	etherMPLS   = 0x8847
 	etherMPLSUp = 0x8848
+	etherPPPoE  = 0x8864
 	etherQinQ   = 0x88a8
 	etherQinQ91 = 0x9100 // before 802.1ad settled
 	etherQinQ92 = 0x9200
@@ -64,7 +70,20 @@ func (f *frame) link(linkType uint32) Reason {
 	case linkNull, linkLoop:
 		return f.null()
 	case linkPPP, linkPPPHDLC:
-		return f.ppp()
+		return f.ppp(0)
+	case linkPPPD: // the direction stands for the address
+		if len(f.data) < 4 {
+			return LinkTruncated
+		}
+		return f.ppp(2)
+	case linkPPPoE:
+		return f.pppoe(0)
+	case linkWLAN:
+		return f.wlan(0)
+	case linkRadioTap:
+		return f.radioTap()
+	case linkNFLOG:
+		return f.nflog()
 	}
 	return LinkType
 }
@@ -81,6 +100,8 @@ func (f *frame) ether(typ uint16, at int) Reason {
 			return OK
 		case etherMPLS, etherMPLSUp:
 			return f.mpls(at)
+		case etherPPPoE:
+			return f.pppoe(at)
 		case etherVLAN, etherQinQ, etherQinQ91, etherQinQ92:
 			if tags == maxTags {
 				return VLANDepth
@@ -88,23 +109,33 @@ func (f *frame) ether(typ uint16, at int) Reason {
 			if len(f.data) < at+4 {
 				return LinkTruncated
 			}
-			if tags == 0 {
-				f.VLAN = f.be16(at) & 0xfff
+			switch id := f.be16(at) & 0xfff; tags {
+			case 0:
+				f.VLAN, f.InnerVLAN = id, 0
+			case 1:
+				f.InnerVLAN = id
 			}
 			typ = f.be16(at + 2)
 			at += 4
 		default:
 			if typ >= etherMin {
-				return EtherType
+				return f.control(typ, at, EtherType)
 			}
 			// SNAP with the OUI of EtherTypes (RFC 1042).
 			if len(f.data) < at+8 || f.be32(at) != 0xaaaa0300 || f.be16(at+4) != 0 || f.be16(at+6) < etherMin {
-				return LLC
+				return f.control(typ, at, LLC)
 			}
 			typ = f.be16(at + 6)
 			at += 8
 		}
 	}
+}
+
+// control ends at a payload that has no flow.
+func (f *frame) control(typ uint16, at int, why Reason) Reason {
+	f.Kind, f.EtherType = Control, typ
+	f.Payload, f.PayloadEnd = uint32(min(at, len(f.data))), uint32(len(f.data))
+	return why
 }
 
 func (f *frame) mpls(at int) Reason {
@@ -127,6 +158,24 @@ func (f *frame) mpls(at int) Reason {
 	return MPLSDepth
 }
 
+// nflog walks the attributes of a packet that the firewall logged, which are
+// in the byte order of the host (https://www.tcpdump.org/linktypes/LINKTYPE_NFLOG.html).
+func (f *frame) nflog() Reason {
+	const header, payload, maxAttributes = 4, 9, 32
+	at := header
+	for range maxAttributes {
+		if len(f.data) < at+4 {
+			return LinkTruncated
+		}
+		size := int(binary.LittleEndian.Uint16(f.data[at:]))
+		if typ := binary.LittleEndian.Uint16(f.data[at+2:]); typ == payload {
+			return f.ip(at + 4)
+		}
+		at += max(4, (size+3)&^3)
+	}
+	return LinkTruncated
+}
+
 // null reads the address family that BSD loopback captures begin with, in the
 // byte order of the host that captured (Null) or of the network (Loop). IPv6
 // has another number on each system.
@@ -141,29 +190,6 @@ func (f *frame) null() Reason {
 	switch family {
 	case 2, 10, 24, 28, 30:
 		return f.ip(4)
-	}
-	return EtherType
-}
-
-// ppp reads a PPP header (RFC 1661, section 2; RFC 1662, section 3.1), whose
-// address, control and first protocol byte may have been left out.
-func (f *frame) ppp() Reason {
-	at := 0
-	if len(f.data) >= 2 && f.data[0] == 0xff && f.data[1] == 0x03 {
-		at = 2
-	}
-	if len(f.data) < at+2 {
-		return LinkTruncated
-	}
-	proto, size := f.be16(at), 2
-	if f.data[at]&1 != 0 {
-		proto, size = uint16(f.data[at]), 1
-	}
-	switch proto {
-	case 0x0021, 0x0057:
-		return f.ip(at + size)
-	case 0x0281, 0x0283:
-		return f.mpls(at + size)
 	}
 	return EtherType
 }

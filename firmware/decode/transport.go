@@ -15,7 +15,13 @@ func (f *frame) transport(at, end int) {
 	}
 	f.PayloadLen = uint32(end - at - header)
 	f.PayloadEnd = uint32(min(end, len(f.data)))
+	if f.Proto == protoICMP || f.Proto == protoICMPv6 {
+		header = 0 // whoever reads a message begins at its type
+	}
 	f.Payload = min(uint32(at+header), f.PayloadEnd)
+	if f.Place != Later {
+		f.tunnel()
+	}
 }
 
 // header reads the captured bytes b of a transport header and payload that
@@ -67,7 +73,12 @@ func (f *frame) tcp(b []byte, size int) int {
 		}
 	}
 	f.Seq = uint32(b[4])<<24 | uint32(b[5])<<16 | uint32(b[6])<<8 | uint32(b[7])
+	f.Ack = uint32(b[8])<<24 | uint32(b[9])<<16 | uint32(b[10])<<8 | uint32(b[11])
 	f.Flags = b[13]
+	f.Window = 1 // unless it is known to be zero
+	if len(b) >= 16 {
+		f.Window = uint16(b[14])<<8 | uint16(b[15])
+	}
 	header := int(b[12]>>4) * 4
 	if header < minHeader || header > size {
 		f.Odd = TCPHeader

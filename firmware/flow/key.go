@@ -8,9 +8,16 @@ import (
 )
 
 // A Key is a 5-tuple with its lower end first, so that both directions of a
-// flow have the same: two words of address per end, and the ports and protocol
-// in the last.
+// flow have the same: two words of address per end, and in the last the ports,
+// the virtual network and the protocol.
 type Key [5]uint64
+
+// SetVNI says which virtual network, of 24 bits, the flow is in: others may
+// have the same addresses.
+func (k *Key) SetVNI(vni uint32) { k[4] |= uint64(vni&0xffffff) << 8 }
+
+// VNI returns the virtual network, 0 for none.
+func (k *Key) VNI() uint32 { return uint32(k[4]>>8) & 0xffffff }
 
 // NewKey returns the key of a packet, in which ICMP's types make no difference, and whether it came from the lower end
 // (0) or the higher (1): its index in Record.Sides.

@@ -1,50 +1,55 @@
 package flow
 
+import "time"
+
 // A Side is what one end of a flow sent.
 type Side struct {
 	Packets uint64
 	Bytes   uint64 // of frames, on the wire
 	Payload uint64 // above the transport header, on the wire
-	Flags   uint8  // of TCP, or-ed
-	TTL     uint8  // of the first packet
-	seen    uint8  // events of its TCP endpoint
+
+	// OutOfOrder counts TCP segments that came behind a later one. It stops
+	// at its largest value.
+	OutOfOrder uint16
+
+	seen  uint16 // letters of the history that it has, and seqKnown
+	Flags uint8  // of TCP, or-ed
+	TTL   uint8  // of the first packet
+	TOS   uint8  // of the first packet
+	ECN   uint8  // bits of all packets, or-ed
 }
 
-// Events of a TCP endpoint.
-const (
-	sentSYN    = 1 << iota // without ACK
-	sentSYNACK             // SYN with ACK
-	sentFIN
-	sentRST
-)
-
 // A Record is a flow in the table. It holds no pointers, so the garbage
-// collector never looks at the slab of them. What each packet needs is in the
-// first two of its three cache lines.
+// collector never looks at the slab of them. What each packet needs is in its
+// first half.
 type Record struct {
-	Key      Key
-	Last     int64  // Unix ns of the last packet
-	touched  uint32 // table clock of the last packet, in seconds
-	Stream   uint32 // the caller's: which reassembly state belongs to the flow
-	App      uint8  // the caller's: the application protocol
-	Parser   uint8  // the caller's: who wants its payload
-	Client   uint8  // end that opened the flow
-	closed   uint8  // Reason, once TCP has ended
-	oriented bool   // it is known who the client is
-
-	Sides [2]Side // by end of Key
-
-	First  int64 // Unix ns of the first packet
-	ID     uint64
-	began  uint32 // table clock of the first packet
-	next   uint32 // neighbours in the wheel's bucket, or the next free record
-	prev   uint32
-	bucket uint16
-	VLAN   uint16
-	SrcMAC [6]byte // the caller's: of the first frame's source
-	DstMAC [6]byte // and destination
-	ICMP   uint8   // type of the first packet
-	Code   uint8   // and its code
+	Key       Key
+	Last      int64  // Unix ns of the last packet
+	touched   uint32 // table clock of the last packet, in seconds
+	Stream    uint32 // the caller's: which reassembly state belongs to the flow
+	App       uint8  // the caller's: the application protocol
+	Parser    uint8  // the caller's: who wants its payload
+	Client    uint8  // end that opened the flow
+	closed    uint8  // Reason, once TCP has ended
+	oriented  bool   // it is known who the client is
+	TunnelBy  uint8  // the caller's: kind of tunnel that the first packet came through
+	VLAN      uint16
+	Sides     [2]Side // by end of Key
+	ends      [2]endpoint
+	First     int64 // Unix ns of the first packet
+	ID        uint64
+	Tunnel    uint64  // ID of the flow that carries this one, 0 for none
+	history   history // letters of both ends, in the order they were seen
+	began     uint32  // table clock of the first packet
+	next      uint32  // neighbours in the wheel's bucket, or the next free record
+	prev      uint32
+	rtt       uint32 // of the TCP handshake, in µs; 0 for unknown
+	bucket    uint16
+	InnerVLAN uint16
+	SrcMAC    [6]byte // the caller's: of the first frame's source
+	DstMAC    [6]byte // and destination
+	ICMP      uint8   // type of the first packet
+	Code      uint8   // and its code
 }
 
 // answered reports whether both ends of the flow have sent something.
@@ -108,3 +113,24 @@ func (r *Record) Port(end uint8) uint16 {
 	}
 	return uint16(r.Code)
 }
+
+// VNI returns the virtual network that the flow is in, 0 for none.
+func (r *Record) VNI() uint32 { return r.Key.VNI() }
+
+// RTT returns the time between the SYN and the ACK that ended the handshake,
+// 0 for unknown.
+func (r *Record) RTT() time.Duration { return time.Duration(r.rtt) * time.Microsecond }
+
+// Missed returns how many bytes of the TCP stream of an end were acknowledged
+// and never seen.
+func (r *Record) Missed(end uint8) uint32 { return r.ends[end].missed }
+
+// Retransmits returns how many TCP segments of an end were seen again.
+func (r *Record) Retransmits(end uint8) uint32 { return r.ends[end].retransmits }
+
+// AppendHistory appends the history of the flow, in the letters of Zeek's
+// conn.log: S SYN, H SYN with ACK, A a bare ACK, D payload, F FIN, R RST, T
+// payload again, G a gap, W a window of zero, Q flags that exclude each other,
+// ^ a flow that began with the answer. A letter of the client is large, one of
+// the server small, and each comes once.
+func (r *Record) AppendHistory(b []byte) []byte { return r.history.appendTo(b, r.Client) }

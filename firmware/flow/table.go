@@ -5,7 +5,7 @@
 // eight bytes (a tag of the hash and an index) and a slab of records without
 // pointers. A packet costs one hash, one probe and one record; the garbage
 // collector sees nothing. A full table evicts the flow that would end soonest
-// and counts it. Time is the time of packets. Who sends packets cannot choose
+// and counts it. Time is the time of packets, by the seconds of a Clock. Who sends packets cannot choose
 // collisions: the hash is keyed.
 //
 // A Table belongs to one goroutine.
@@ -28,10 +28,6 @@ const (
 	flagRST = 0x04
 	flagACK = 0x10
 )
-
-// maxBackstep is how far, in ns, frames may be out of order before a Table
-// takes it that the clock was set back.
-const maxBackstep = int64(time.Minute)
 
 // Reason says why a flow was reported.
 type Reason uint8
@@ -76,17 +72,24 @@ func (o Options) withDefaults() Options {
 
 // A Packet is what a Table is told of one packet.
 type Packet struct {
-	Key     Key
-	Hash    uint64 // of Key, by Table.Hasher
-	Time    int64  // Unix ns
-	From    uint8  // end of Key that sent it
-	Flags   uint8  // of TCP
-	TTL     uint8
-	ICMP    uint8 // type
-	Code    uint8 // of ICMP
-	VLAN    uint16
-	WireLen uint32
-	Payload uint32 // bytes on the wire
+	Key       Key
+	Hash      uint64 // of Key, by Table.Hasher
+	Time      int64  // Unix ns
+	ID        uint64 // the ID of the flow, if this packet creates it
+	Tick      uint32 // of a Clock
+	WireLen   uint32
+	Payload   uint32 // bytes on the wire
+	Seq       uint32 // of TCP
+	Ack       uint32 // of TCP
+	Window    uint16 // of TCP
+	VLAN      uint16
+	InnerVLAN uint16
+	From      uint8 // end of Key that sent it
+	Flags     uint8 // of TCP
+	TTL       uint8
+	TOS       uint8
+	ICMP      uint8 // type
+	Code      uint8 // of ICMP
 }
 
 // Stats count what a Table did.
@@ -105,14 +108,11 @@ type Table struct {
 	mask    uint32
 	records []Record
 	unused  uint32 // first free record + 1, linked by next
+	fresh   uint32 // records from here on were never used, so their memory was never touched
 	wheel   [wheelSize]uint32
 	stats   Stats
-	nextID  uint64
+	clock   uint32 // tick of a Clock
 	sink    uint64 // keeps Touch from being optimised away
-
-	clock uint32 // seconds since the first packet; never falls
-	since int64  // Unix ns at which this second began
-	until int64  // and at which it ends
 
 	idle, idleTCP, active, linger uint32 // seconds
 }
@@ -122,7 +122,7 @@ type Table struct {
 func New(opts Options, report func(*Record, Reason)) *Table {
 	opts = opts.withDefaults()
 	size := 1 << bits.Len(uint(opts.Capacity*2-1)) // at most half full
-	t := &Table{
+	return &Table{
 		Hasher:  NewHasher(),
 		ended:   report,
 		slots:   make([]uint64, size),
@@ -133,12 +133,6 @@ func New(opts Options, report func(*Record, Reason)) *Table {
 		active:  seconds(opts.Active),
 		linger:  seconds(opts.Linger),
 	}
-	for i := range t.records {
-		t.records[i].next = uint32(i + 2)
-	}
-	t.records[opts.Capacity-1].next = 0
-	t.unused = 1
-	return t
 }
 
 func seconds(d time.Duration) uint32 { return uint32(max(d/time.Second, 1)) }
@@ -158,7 +152,7 @@ func (t *Table) Touch(packets []Packet) {
 		tag := tagOf(packets[i].Hash)
 		if s := t.slots[tag&t.mask]; uint32(s>>32) == tag && s != 0 {
 			r := &t.records[uint32(s)-1]
-			sum += r.Key[0] + r.Sides[0].Packets
+			sum += r.Key[0] + r.Sides[0].Packets + uint64(r.Sides[1].ECN)
 		}
 	}
 	t.sink += sum
@@ -169,14 +163,14 @@ func tagOf(hash uint64) uint32 { return uint32(hash >> 32) }
 // Update counts a packet into its flow, which it creates if need be. The
 // record is valid until the next call of Update or Advance.
 func (t *Table) Update(p *Packet) (r *Record, created bool) {
-	t.Advance(p.Time)
+	t.Advance(p.Tick)
 	_, i := t.find(p)
 	if i != 0 && t.records[i-1].closed != 0 && p.Flags&(flagSYN|flagACK) == flagSYN {
 		t.end(i-1, Reason(t.records[i-1].closed)) // the ports are used again
 		i = 0
 	}
 	if i == 0 {
-		if t.unused == 0 {
+		if t.unused == 0 && int(t.fresh) == len(t.records) {
 			t.evict()
 		}
 		slot, _ := t.find(p) // after evictions and ends, which move slots
@@ -184,13 +178,25 @@ func (t *Table) Update(p *Packet) (r *Record, created bool) {
 	}
 	r = &t.records[i-1]
 	r.count(p, t.clock)
-	if r.Key.Proto() == protoTCP && p.Flags&(flagSYN|flagFIN|flagRST) != 0 {
-		t.handshake(i-1, p)
+	switch {
+	case r.Key.Proto() == protoTCP:
+		if p.Flags&(flagSYN|flagFIN|flagRST) != 0 {
+			t.handshake(i-1, p)
+		}
+		r.segment(p)
+	case p.Payload > 0:
+		r.note(p.From, sentData)
 	}
 	if created {
 		t.schedule(i - 1)
 	}
 	return r, created
+}
+
+// Has reports whether the packet's flow is in the table.
+func (t *Table) Has(p *Packet) bool {
+	_, i := t.find(p)
+	return i != 0
 }
 
 // find returns the slot of a packet's flow and the flow's index + 1, or an
@@ -211,12 +217,17 @@ func (t *Table) find(p *Packet) (slot, index uint32) {
 // create takes a free record for the flow that p begins.
 func (t *Table) create(slot uint32, p *Packet) uint32 {
 	i := t.unused
+	if i == 0 {
+		t.fresh++
+		i = t.fresh
+	}
 	r := &t.records[i-1]
-	t.unused = r.next
-	t.nextID++
+	if i == t.unused {
+		t.unused = r.next
+	}
 	*r = Record{
-		Key: p.Key, First: p.Time, Last: p.Time, ID: t.nextID, began: t.clock,
-		Client: p.From, ICMP: p.ICMP, Code: p.Code, VLAN: p.VLAN,
+		Key: p.Key, First: p.Time, Last: p.Time, ID: p.ID, began: t.clock,
+		Client: p.From, ICMP: p.ICMP, Code: p.Code, VLAN: p.VLAN, InnerVLAN: p.InnerVLAN,
 	}
 	t.slots[slot] = uint64(tagOf(p.Hash))<<32 | uint64(i)
 	t.stats.Created++

@@ -27,7 +27,9 @@ type ended struct {
 // A table is a flow.Table with its reports and a clock.
 type table struct {
 	*flow.Table
+	clock flow.Clock
 	now   time.Duration
+	made  uint64 // packets
 	ended []ended
 }
 
@@ -51,7 +53,8 @@ func (t *table) send(src, dst string, proto, flags uint8) (*flow.Record, bool) {
 func (t *table) packet(src, dst string, proto, flags uint8) *flow.Packet {
 	s, d := netip.MustParseAddrPort(src), netip.MustParseAddrPort(dst)
 	from, to := s.Addr().As16(), d.Addr().As16()
-	p := &flow.Packet{Time: int64(t.now), Flags: flags, WireLen: 100, Payload: 46, TTL: 64}
+	t.made++
+	p := &flow.Packet{Time: int64(t.now), Tick: t.clock.At(int64(t.now)), ID: t.made, Flags: flags, WireLen: 100, Payload: 46, TTL: 64, Window: 1}
 	p.Key, p.From = flow.NewKey(&from, &to, s.Port(), d.Port(), proto)
 	p.ICMP, p.Code = uint8(s.Port()), uint8(d.Port())
 	p.Hash = t.Hasher.Hash(&p.Key)
@@ -60,7 +63,7 @@ func (t *table) packet(src, dst string, proto, flags uint8) *flow.Packet {
 
 func (t *table) pass(d time.Duration) {
 	t.now += d
-	t.Advance(int64(t.now))
+	t.Advance(t.clock.At(int64(t.now)))
 }
 
 func (t *table) check(tb testing.TB, want ...ended) {
@@ -289,6 +292,7 @@ func TestTableModel(t *testing.T) {
 	tab := flow.New(flow.Options{Capacity: 64}, func(r *flow.Record, _ flow.Reason) {
 		reported += r.Sides[0].Packets + r.Sides[1].Packets
 	})
+	var clock flow.Clock
 	addr := func() *[16]byte { return &[16]byte{15: byte(rng.IntN(12))} }
 	for i := range 200_000 {
 		var p flow.Packet
@@ -296,6 +300,7 @@ func TestTableModel(t *testing.T) {
 		p.Hash = tab.Hasher.Hash(&p.Key)
 		p.Flags = uint8(rng.IntN(32))
 		p.Time = int64(i) * int64(rng.IntN(3)) * 1e8
+		p.Tick = clock.At(p.Time)
 		r, _ := tab.Update(&p)
 		if sent++; r.Key != p.Key {
 			t.Fatalf("packet %d counted into another flow", i)

@@ -4,7 +4,7 @@ package flow
 func (r *Record) count(p *Packet, clock uint32) {
 	s := &r.Sides[p.From]
 	if s.Packets == 0 {
-		s.TTL = p.TTL
+		s.TTL, s.TOS = p.TTL, p.TOS
 		if r.Sides[1-p.From].Packets == 0 {
 			r.First = p.Time
 		}
@@ -13,6 +13,7 @@ func (r *Record) count(p *Packet, clock uint32) {
 	s.Bytes += uint64(p.WireLen)
 	s.Payload += uint64(p.Payload)
 	s.Flags |= p.Flags
+	s.ECN |= p.TOS & 3
 	r.Last = max(r.Last, p.Time)
 	r.touched = clock
 }
@@ -20,24 +21,26 @@ func (r *Record) count(p *Packet, clock uint32) {
 // handshake follows the SYN, FIN and RST of a TCP connection.
 func (t *Table) handshake(i uint32, p *Packet) {
 	r := &t.records[i]
-	s := &r.Sides[p.From]
 	switch p.Flags & (flagSYN | flagACK) {
 	case flagSYN:
-		s.seen |= sentSYN
 		r.Orient(p.From)
+		r.note(p.From, sentSYN)
 	case flagSYN | flagACK:
-		s.seen |= sentSYNACK
 		r.Orient(1 - p.From)
+		r.note(p.From, sentSYNACK)
+	}
+	if p.Flags&flagSYN != 0 && p.Flags&(flagFIN|flagRST) != 0 {
+		r.note(p.From, sentBadFlags)
 	}
 	closed := Reason(r.closed)
 	if p.Flags&flagFIN != 0 {
-		s.seen |= sentFIN
+		r.note(p.From, sentFIN)
 		if r.Sides[0].seen&r.Sides[1].seen&sentFIN != 0 && closed == 0 {
 			closed = Fin
 		}
 	}
 	if p.Flags&flagRST != 0 {
-		s.seen |= sentRST
+		r.note(p.From, sentRST)
 		if closed == 0 {
 			closed = Rst
 		}
@@ -60,6 +63,7 @@ func (r *Record) Orient(end uint8) {
 	r.oriented = true
 	if r.Client != end {
 		r.Client = end
+		r.note(end, turned)
 		r.SrcMAC, r.DstMAC = r.DstMAC, r.SrcMAC
 	}
 }
@@ -68,7 +72,8 @@ func (r *Record) Orient(end uint8) {
 func (r *Record) restart(clock uint32) {
 	for i := range r.Sides {
 		s := &r.Sides[i]
-		s.Packets, s.Bytes, s.Payload = 0, 0, 0
+		s.Packets, s.Bytes, s.Payload, s.OutOfOrder = 0, 0, 0, 0
+		r.ends[i].missed, r.ends[i].retransmits = 0, 0
 	}
 	r.began = clock
 }

@@ -54,44 +54,21 @@ func (t *Table) unschedule(i uint32) {
 	}
 }
 
-// Advance lets time pass until now, in Unix ns, and ends the flows that are
-// due. Time that falls back a little stands still; where it falls back more
-// than maxBackstep, a clock was set, and it goes on from there.
-func (t *Table) Advance(now int64) {
-	if now >= t.since && now < t.until {
-		return
+// Advance lets time pass until tick and ends the flows that are due.
+func (t *Table) Advance(tick uint32) {
+	if tick > t.clock {
+		t.advance(tick)
 	}
-	t.advance(now)
 }
 
-func (t *Table) advance(now int64) {
-	switch {
-	case t.until == 0: // the first packet
-		t.setClock(now)
-		return
-	case now < t.since:
-		if now < t.since-maxBackstep {
-			t.setClock(now)
-		}
-		return
-	}
-	passed := uint64(now-t.since) / 1e9
-	if most := uint64(t.active + wheelSize); passed > most {
-		passed = most // long enough to end every flow
-		t.setClock(now)
-	} else {
-		t.setClock(t.since + int64(passed)*1e9)
-	}
+func (t *Table) advance(tick uint32) {
 	// Each bucket comes once at most, however many seconds passed.
-	turns := min(uint32(passed), wheelSize)
-	t.clock += uint32(passed)
+	turns := min(tick-t.clock, wheelSize)
+	t.clock = tick
 	for back := turns; back > 0; back-- {
-		t.fire((t.clock - back + 1) % wheelSize)
+		t.fire((tick - back + 1) % wheelSize)
 	}
 }
-
-// setClock makes the current second begin at since.
-func (t *Table) setClock(since int64) { t.since, t.until = since, since+1e9 }
 
 // fire ends the flows of a bucket that are due and puts the others where they
 // belong.

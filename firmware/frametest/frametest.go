@@ -69,6 +69,7 @@ func (p Packet) transport() []byte {
 		b = make([]byte, 20)
 		binary.BigEndian.PutUint32(b[4:], p.Seq)
 		b[12], b[13] = 5<<4, p.Flags
+		b[14], b[15] = 0xff, 0xff // the window
 	case UDP:
 		b = make([]byte, 8)
 		binary.BigEndian.PutUint16(b[4:], uint16(8+len(p.Payload)))

@@ -4,79 +4,49 @@ import (
 	"net/netip"
 
 	"github.com/taproot-sensor/taproot/firmware/app"
+	"github.com/taproot-sensor/taproot/firmware/asset"
 	"github.com/taproot-sensor/taproot/firmware/flow"
 	"github.com/taproot-sensor/taproot/wire/record"
 )
 
-// Values of flow.Record.App: what a flow turned out to carry.
-const (
-	appNone = iota
-	appDNS
-	appTLS
-	appDHCP
-	appARP // in counters only
-	numApps
-)
-
-var appNames = [numApps]string{"", "dns", "tls", "dhcp", "arp"}
-
-// Values of flow.Record.Parser: who wants the flow's payload.
-const (
-	parserNone = iota
-	parserTCP  // nobody has seen a payload yet
-	parserDNS
-	parserDNSStream
-	parserTLS
-	parserDHCP
-)
-
-// parserFor returns who wants the payload of a new flow.
-func parserFor(r *flow.Record) uint8 {
-	low, high := r.Key.Port(0), r.Key.Port(1)
-	either := func(port uint16) bool { return low == port || high == port }
-	switch r.Key.Proto() {
-	case protoTCP:
-		if either(53) {
-			return parserDNSStream
-		}
-		return parserTCP
-	case protoUDP:
-		if either(53) {
-			return parserDNS
-		}
-		if either(67) {
-			return parserDHCP
-		}
-	}
-	return parserNone
-}
-
-const (
-	protoTCP = 6
-	protoUDP = 17
-)
-
 // apps gives payloads to the parsers and their records to the output.
 type apps struct {
+	*index
 	out     *output
 	dns     *app.Transactions
 	streams streams
-	count   appCounts
+	links   links
+	assets  *asset.Table
+
+	violations violations
+	now        int64 // Unix ns of the packet whose payload is parsed
+	from       uint8 // its sender
+	whole      bool  // it was captured to its end
+
+	certs map[[32]byte]record.X509 // by SHA-256
+	count appCounts
 }
 
 type appCounts struct {
-	malformed [numApps]uint64 // messages that a parser refused, wholly or in part
-	panics    uint64          // of parsers; the flow went on without
-	overflow  uint64          // streams given up because they held too much
-	stolen    uint64          // streams given up because another flow needed the room
-	gaps      uint64          // sides of streams that ended waiting for a segment
+	malformed map[string]uint64 // by protocol: messages that a parser refused, wholly or in part
+	panics    uint64            // of parsers; the flow went on without
+	overflow  uint64            // streams given up because they held too much
+	stolen    uint64            // streams given up because another flow needed the room
+	gaps      uint64            // sides of streams that ended waiting for a segment
 }
 
 func newApps(out *output) *apps {
-	a := &apps{out: out}
+	a := &apps{index: newIndex(), out: out, links: newLinks(), certs: make(map[[32]byte]record.X509), count: appCounts{malformed: make(map[string]uint64)}}
 	a.dns = app.NewTransactions(func(rec *record.DNS) { out.add(record.DNSDef, rec) })
+	a.assets = asset.NewTable(func(rec *record.Asset) { out.add(record.AssetDef, rec) })
+	out.observe = a.assets.Observe
+	a.violations = newViolations(out)
 	return a
 }
+
+// maxUnknown is how many packets of a connection may pass before nobody asks
+// any more what is in it. A proxy or a STARTTLS comes before the handshake.
+const maxUnknown = 24
 
 // payload gives the payload of a packet of flow r to its parser. A parser that
 // panics is a bug of ours that somebody's traffic has found: the flow goes on
@@ -87,22 +57,88 @@ func (a *apps) payload(r *flow.Record, p *flow.Packet, seq uint32, b []byte) {
 			a.giveUp(r)
 		}
 	}()
-	switch r.Parser {
-	case parserTCP:
-		if !app.LooksLikeTLS(b) {
+	a.now, a.from, a.whole = p.Time, p.From, len(b) >= int(p.Payload)
+	if r.Parser == parserAny && !a.recognise(r, p, b) {
+		return
+	}
+	switch known := &a.table[r.Parser-1]; {
+	case r.Key.Proto() == protoTCP && known.stream != nil:
+		a.segment(known, r, p, seq, b)
+	case known.message(a, r, &packet{p, b}):
+		a.recognised(r)
+	}
+}
+
+// recognise finds a parser for a flow that has none, gives the flow its name,
+// and reports whether there is one that takes the payload.
+func (a *apps) recognise(r *flow.Record, p *flow.Packet, b []byte) bool {
+	tcp := r.Key.Proto() == protoTCP
+	id := uint8(parserNone)
+	switch {
+	case r.App == 0 && r.Sides[p.From].Payload == uint64(p.Payload):
+		id = a.find(r, b)
+	case tcp && app.LooksLikeTLS(b) && len(b) > 5: // through a proxy, or after STARTTLS
+		id = a.tls
+	case tcp && r.App == 0 && len(b) > 15 && app.LooksLikeHTTP(b):
+		id = a.web
+	}
+	switch known := id != parserNone; {
+	case known && a.table[id-1].takes(tcp):
+		r.Parser = id
+		return true
+	case known:
+		r.App = id
+		fallthrough
+	default:
+		if !tcp && (known || r.Sides[1-p.From].Payload > 0) || r.Sides[0].Packets+r.Sides[1].Packets > maxUnknown {
 			r.Parser = parserNone
+		}
+		return false
+	}
+}
+
+// segment gives a segment of a connection to its parser, in order.
+func (a *apps) segment(known *parser, r *flow.Record, p *flow.Packet, seq uint32, b []byte) {
+	s := a.streams.of(a, r)
+	if s == nil || s.done[p.From] {
+		return
+	}
+	side := &s.sides[p.From]
+	for fits, used := false, true; !fits; {
+		var buf []byte
+		if buf, fits = side.Add(seq, b); !fits && !used {
+			a.count.overflow++
+			a.giveUp(r)
 			return
 		}
-		r.Parser = parserTLS
-		a.tls(r, p, seq, b)
-	case parserTLS:
-		a.tls(r, p, seq, b)
-	case parserDNS:
-		a.dnsMessage(r, p, b)
-	case parserDNSStream:
-		a.dnsStream(r, p, seq, b)
-	case parserDHCP:
-		a.dhcp(r, p, b)
+		for used = false; len(buf) > 0; buf = side.Bytes() {
+			n := known.stream(a, r, &packet{p, buf}, s)
+			if s.flow != r.ID || s.done[p.From] { // it gave up
+				return
+			}
+			if n == 0 {
+				break
+			}
+			side.Consume(n)
+			used = true
+		}
+	}
+}
+
+// recognised gives a flow the name of its parser. One that had a name before,
+// as a proxy's, keeps it.
+func (a *apps) recognised(r *flow.Record) {
+	if r.App == 0 {
+		r.App = r.Parser
+	}
+}
+
+// malformed counts a message that the parser of r refused.
+func (a *apps) malformed(r *flow.Record) {
+	name := a.name(r.Parser)
+	a.count.malformed[name]++
+	if a.whole {
+		a.violations.add(a.now, r, a.from, "malformed", name)
 	}
 }
 
@@ -113,108 +149,6 @@ func (a *apps) caught(panicked any) bool {
 	}
 	a.count.panics++
 	return true
-}
-
-func (a *apps) arp(now int64, vlan uint16, b []byte) {
-	defer func() { a.caught(recover()) }()
-	rec := record.ARP{Time: record.Nanos(now), VLAN: vlan}
-	if app.ParseARP(b, &rec) != nil {
-		a.count.malformed[appARP]++
-		return
-	}
-	a.out.add(record.ARPDef, &rec)
-}
-
-func (a *apps) dhcp(r *flow.Record, p *flow.Packet, b []byte) {
-	rec := record.DHCP{
-		Time: record.Nanos(p.Time), Flow: r.ID,
-		SrcAddr: r.Key.Addr(p.From), DstAddr: r.Key.Addr(1 - p.From),
-	}
-	if app.ParseDHCP(b, &rec) != nil {
-		a.count.malformed[appDHCP]++
-	}
-	if rec.Message != "" {
-		r.App = appDHCP
-		a.out.add(record.DHCPDef, &rec)
-	}
-}
-
-func (a *apps) dnsMessage(r *flow.Record, p *flow.Packet, b []byte) {
-	rec := record.DNS{Time: record.Nanos(p.Time), Flow: r.ID, Proto: r.Key.Proto()}
-	if app.ParseDNS(b, &rec) != nil {
-		a.count.malformed[appDNS]++
-		if rec.QType == "" {
-			return // not even a question
-		}
-	}
-	r.App = appDNS
-	client := p.From
-	if rec.Response {
-		client = 1 - client
-	}
-	rec.SrcAddr, rec.SrcPort, rec.DstAddr, rec.DstPort = ends(r, client)
-	a.dns.Add(&rec)
-}
-
-// dnsStream takes messages of a TCP connection, each behind its length
-// (RFC 1035, section 4.2.2).
-func (a *apps) dnsStream(r *flow.Record, p *flow.Packet, seq uint32, b []byte) {
-	s := a.streams.of(a, r)
-	if s == nil {
-		return
-	}
-	side := &s.sides[p.From]
-	buf, ok := side.Add(seq, b)
-	for len(buf) >= 2 {
-		size := 2 + int(buf[0])<<8 + int(buf[1])
-		if size > len(buf) {
-			break
-		}
-		a.dnsMessage(r, p, buf[2:size])
-		side.Consume(size)
-		buf = buf[:len(buf)-size]
-	}
-	if !ok {
-		a.count.overflow++
-		a.giveUp(r)
-	}
-}
-
-// tls follows a connection until both hellos were seen, or the server has
-// answered with something else.
-func (a *apps) tls(r *flow.Record, p *flow.Packet, seq uint32, b []byte) {
-	s := a.streams.of(a, r)
-	if s == nil || s.done[p.From] {
-		return
-	}
-	buf, ok := s.sides[p.From].Add(seq, b)
-	hello, err := app.ParseTLSHello(buf, &s.tls)
-	switch {
-	case err == nil:
-		s.done[p.From] = true
-		r.App = appTLS
-		client := p.From
-		if hello == app.ServerHello {
-			client = 1 - client
-		}
-		r.Orient(client)
-		if hello == app.ClientHello || s.tls.Time == 0 {
-			s.tls.Time = record.Nanos(p.Time)
-			s.tls.Flow = r.ID
-			s.tls.SrcAddr, s.tls.SrcPort, s.tls.DstAddr, s.tls.DstPort = ends(r, client)
-		}
-		if s.done[1-p.From] {
-			a.giveUp(r)
-		}
-	case !app.IsShort(err):
-		if !s.done[1-p.From] { // after a client's hello an alert is an answer too
-			a.count.malformed[appTLS]++
-		}
-		a.giveUp(r)
-	case !ok:
-		a.count.overflow++
-		a.giveUp(r)
-	}
 }
 
 // ends returns the two ends of a flow, the client's first.
@@ -229,7 +163,14 @@ func (a *apps) giveUp(r *flow.Record) {
 }
 
 // advance lets time pass until now, in Unix ns.
-func (a *apps) advance(now int64) { a.dns.Advance(now) }
+func (a *apps) advance(now int64) {
+	a.dns.Advance(now)
+	a.assets.Advance(now)
+}
 
 // flush reports what still waits.
-func (a *apps) flush() { a.dns.Flush() }
+func (a *apps) flush() {
+	a.dns.Flush()
+	a.assets.Flush()
+	a.violations.flush()
+}

@@ -3,6 +3,7 @@ package meter
 import (
 	"time"
 
+	"github.com/taproot-sensor/taproot/firmware/decode"
 	"github.com/taproot-sensor/taproot/firmware/flow"
 	"github.com/taproot-sensor/taproot/wire/record"
 )
@@ -14,6 +15,7 @@ func (m *meter) flowEnded(r *flow.Record, why flow.Reason) {
 	}
 	client, server := r.Client, 1-r.Client
 	src, dst := &r.Sides[client], &r.Sides[server]
+	m.history = r.AppendHistory(m.history[:0])
 	m.flow = record.Flow{
 		Start:      record.Nanos(r.First),
 		Duration:   time.Duration(r.Last - r.First),
@@ -23,8 +25,12 @@ func (m *meter) flowEnded(r *flow.Record, why flow.Reason) {
 		DstAddr:    r.Key.Addr(server),
 		DstPort:    r.Port(server),
 		Proto:      r.Key.Proto(),
-		App:        appNames[r.App],
+		App:        m.apps.name(r.App),
 		VLAN:       r.VLAN,
+		InnerVLAN:  r.InnerVLAN,
+		Tunnel:     r.Tunnel,
+		TunnelType: decode.Tunnel(r.TunnelBy).String(),
+		VNI:        r.VNI(),
 		SrcMAC:     r.SrcMAC,
 		DstMAC:     r.DstMAC,
 		SrcPackets: src.Packets,
@@ -37,8 +43,41 @@ func (m *meter) flowEnded(r *flow.Record, why flow.Reason) {
 		DstFlags:   dst.Flags,
 		SrcTTL:     src.TTL,
 		DstTTL:     dst.TTL,
+		SrcDSCP:    src.TOS >> 2,
+		DstDSCP:    dst.TOS >> 2,
+		SrcECN:     src.ECN,
+		DstECN:     dst.ECN,
 		State:      r.State(),
+		History:    m.words.of(m.history),
+		RTT:        r.RTT(),
 		End:        why.String(),
 	}
+	if r.Key.Proto() == protoTCP {
+		m.flow.SrcMissed, m.flow.DstMissed = r.Missed(client), r.Missed(server)
+		m.flow.SrcRetransmits, m.flow.DstRetransmits = r.Retransmits(client), r.Retransmits(server)
+		m.flow.SrcOutOfOrder, m.flow.DstOutOfOrder = src.OutOfOrder, dst.OutOfOrder
+	}
+	if m.cfg.CommunityID {
+		m.flow.Community = record.CommunityID(m.flow.SrcAddr, m.flow.DstAddr, m.flow.SrcPort, m.flow.DstPort, m.flow.Proto)
+	}
 	m.out.add(record.FlowDef, &m.flow)
+}
+
+// words keeps one copy of each text that comes again and again: flows end
+// faster than memory should be made for their histories.
+type words map[string]string
+
+// maxWords bounds words.
+const maxWords = 4096
+
+func (w words) of(b []byte) string {
+	s, ok := w[string(b)]
+	if !ok {
+		if len(w) == maxWords {
+			clear(w)
+		}
+		s = string(b)
+		w[s] = s
+	}
+	return s
 }

@@ -26,6 +26,14 @@ import (
 // up, so that the table's cache misses overlap.
 const batchFrames = 64
 
+// innerFlow is the distance between the numbers of flows that begin with the
+// packets in one frame. The outermost has the number of the frame.
+const innerFlow = 1 << 40
+
+// maxPackets is how many packets a frame may hold: one, and those of tunnels
+// in tunnels.
+const maxPackets = 4
+
 // sensorEvery is how often the counters are reported.
 const sensorEvery = 10 * time.Second
 
@@ -35,9 +43,15 @@ type Config struct {
 	Out    io.Writer // gets batches as frames of wire/batch
 
 	FlowCapacity int              // flows at once; zero is flow.Options' default
+	FirstFlow    uint64           // flows are numbered from here on; differs when a meter of the same boot is started again
+	Split        bool             // RunShards: the sources all read the same capture
 	MaxBatchAge  time.Duration    // longest wait of a record for its batch; zero is 1 s
+	CommunityID  bool             // write it into flow records; it is 30 bytes that the reader can make
+	Layers       bool             // write a record for each header of each packet
 	Heartbeat    func()           // called at least once a second while the loop turns; may be nil
 	Now          func() time.Time // for tests; nil is time.Now
+
+	shard shard
 }
 
 // meter is the state of Run.
@@ -49,10 +63,16 @@ type meter struct {
 	out   *output
 
 	frames  [batchFrames]capture.Frame
-	metas   [batchFrames]decode.Meta
-	packets [batchFrames]flow.Packet
-	from    [batchFrames]uint8 // which frame a packet is of
-	flow    record.Flow        // scratch
+	packets [batchFrames * maxPackets]packetOf
+	updates [batchFrames * maxPackets]flow.Packet
+	load    load
+	clock   flow.Clock
+	tick    uint32       // of the frame
+	number  uint64       // of the frame, from cfg.FirstFlow on
+	flow    record.Flow  // scratch
+	layer   record.Layer // scratch
+	history []byte       // scratch
+	words   words
 
 	count    counts
 	linkType uint32 // first one that is not supported
@@ -61,9 +81,20 @@ type meter struct {
 // counts are the meter's own counters.
 type counts struct {
 	bytes   uint64 // of frames, on the wire
-	packets uint64 // counted into flows
+	foreign uint64 // frames that fall to another shard
+	packets uint64 // frames counted into flows
+	inner   uint64 // packets in tunnels, counted into flows of their own
 	arp     uint64 // frames
+	link    uint64 // frames of LLDP, CDP and spanning tree
 	reasons [decode.NumReasons]uint64
+}
+
+// packetOf is where a packet comes from.
+type packetOf struct {
+	meta  decode.Meta
+	frame uint8
+	depth uint8  // how many tunnels it is in; the one around it is the packet before
+	flow  uint64 // ID
 }
 
 // Run meters until ctx ends or the source does, and then ends every flow and
@@ -79,7 +110,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	m := &meter{cfg: cfg, frags: flow.NewFragments(), out: newOutput(cfg.Out, cfg.MaxBatchAge)}
+	m := &meter{cfg: cfg, number: cfg.FirstFlow, words: make(words), frags: flow.NewFragments(), out: newOutput(cfg.Out, cfg.MaxBatchAge)}
 	m.apps = newApps(m.out)
 	m.table = flow.New(flow.Options{Capacity: cfg.FlowCapacity}, m.flowEnded)
 	err := m.loop(ctx)
@@ -97,7 +128,7 @@ func (m *meter) loop(ctx context.Context) error {
 			m.cfg.Heartbeat()
 			beat = now
 		}
-		if now.Sub(sensor) >= sensorEvery {
+		if m.load.observe(m.cfg.Source, now) || now.Sub(sensor) >= sensorEvery {
 			m.sensor(now)
 			sensor = now
 		}
@@ -107,7 +138,7 @@ func (m *meter) loop(ctx context.Context) error {
 		if n > 0 {
 			m.apps.advance(m.frames[n-1].Time)
 		} else if err == nil { // a live source: its frames bear the time of day
-			m.table.Advance(now.UnixNano())
+			m.table.Advance(m.clock.At(now.UnixNano()))
 			m.apps.advance(now.UnixNano())
 		}
 		if err == io.EOF {
@@ -123,7 +154,7 @@ func (m *meter) loop(ctx context.Context) error {
 // checkLinkType returns an error if not one frame could be read for its link
 // type.
 func (m *meter) checkLinkType() error {
-	if n := m.count.reasons[decode.LinkType]; n == 0 || n != m.cfg.Source.Stats().Frames {
+	if n := m.count.reasons[decode.LinkType]; n == 0 || n != m.cfg.Source.Stats().Frames-m.count.foreign {
 		return nil
 	}
 	return fmt.Errorf("reading capture %q: link type %d is not supported", m.cfg.Source.Name(), m.linkType)
@@ -133,48 +164,142 @@ func (m *meter) checkLinkType() error {
 func (m *meter) meter(frames []capture.Frame) {
 	n := 0
 	for i := range frames {
-		if m.decode(&frames[i], &m.metas[n], &m.packets[n]) {
-			m.from[n] = uint8(i)
-			n++
-		}
+		n += m.decode(uint8(i), &frames[i], n)
 	}
-	m.table.Touch(m.packets[:n])
+	m.table.Touch(m.updates[:n])
 	for i := range n {
-		f, meta, p := &frames[m.from[i]], &m.metas[i], &m.packets[i]
-		r, created := m.table.Update(p)
-		if created {
-			r.SrcMAC, r.DstMAC = decode.MACs(f.LinkType, f.Data)
-			if r.Client != p.From {
-				r.SrcMAC, r.DstMAC = r.DstMAC, r.SrcMAC
-			}
-			r.Parser = parserFor(r)
+		of, p := &m.packets[i], &m.updates[i]
+		if !m.load.passes(m.table, p) {
+			of.flow = 0
+			continue
 		}
-		if r.Parser != parserNone && meta.Payload < meta.PayloadEnd {
-			m.apps.payload(r, p, meta.Seq, f.Data[meta.Payload:meta.PayloadEnd])
+		r, created := m.table.Update(p)
+		if of.meta.Tunnel != decode.NoTunnel { // the ID is in a cache line of its own
+			of.flow = r.ID
+		}
+		if created {
+			m.begin(r, i)
+			m.apps.weirdEnds(r, p)
+		}
+		if m.cfg.Layers && m.load.level < levelNoLayers {
+			m.layers(&frames[of.frame], of, r.ID)
+		}
+		if isWeird(&of.meta) {
+			m.apps.weird(r, p, &of.meta)
+		}
+		if wanted(r, p) && of.meta.Payload < of.meta.PayloadEnd && of.meta.Tunnel == decode.NoTunnel {
+			if m.load.level >= levelNoApps {
+				m.load.payloads++
+				continue
+			}
+			m.apps.payload(r, p, of.meta.Seq, frames[of.frame].Data[of.meta.Payload:of.meta.PayloadEnd])
 		}
 	}
-	m.count.packets += uint64(n)
+	m.table.Advance(m.tick) // also by frames of other shards
 }
 
-// decode fills meta and p from a frame and reports whether it is a packet of
-// a flow.
-func (m *meter) decode(f *capture.Frame, meta *decode.Meta, p *flow.Packet) bool {
+// wanted reports whether somebody may want the payload of p. Who is not known
+// by the first datagram of a side is not asked about the next.
+func wanted(r *flow.Record, p *flow.Packet) bool {
+	return r.Parser != parserNone && (r.Parser != parserAny || r.Key.Proto() == protoTCP || r.Sides[p.From].Payload == uint64(p.Payload))
+}
+
+// begin notes what the first packet of flow r, which is number i, says.
+func (m *meter) begin(r *flow.Record, i int) {
+	of, f := &m.packets[i], &m.frames[m.packets[i].frame]
+	if of.depth == 0 {
+		r.SrcMAC, r.DstMAC = decode.MACs(f.LinkType, f.Data)
+	} else {
+		around := &m.packets[i-1]
+		r.SrcMAC, r.DstMAC = decode.InnerMACs(f.Data, &around.meta)
+		r.Tunnel, r.TunnelBy = around.flow, uint8(around.meta.Tunnel)
+	}
+	if r.Client != m.updates[i].From {
+		r.SrcMAC, r.DstMAC = r.DstMAC, r.SrcMAC
+	}
+	r.Parser = m.apps.parserFor(r)
+}
+
+// decode puts the packets of frame number i, f, at position n of the batch
+// and returns how many they are.
+func (m *meter) decode(i uint8, f *capture.Frame, n int) int {
+	of := &m.packets[n]
+	m.number++
+	m.tick = m.clock.At(f.Time)
+	of.frame, of.depth = i, 0
+	reason := decode.Decode(f.LinkType, f.Data, int(f.WireLen), &of.meta)
+	if f.VLANType != 0 { // it was the outermost
+		of.meta.InnerVLAN, of.meta.VLAN = of.meta.VLAN, f.VLAN&0xfff
+	}
+	if !m.cfg.shard.has(&of.meta) {
+		m.count.foreign++
+		return 0
+	}
 	m.count.bytes += uint64(f.WireLen)
-	reason := decode.Decode(f.LinkType, f.Data, int(f.WireLen), meta)
-	if reason != decode.OK {
+	switch {
+	case reason == decode.OK && of.meta.Kind == decode.ARP:
+		m.count.arp++
+		m.control(f, &of.meta)
+		return 0
+	case reason != decode.OK && m.control(f, &of.meta):
+		m.count.link++
+		return 0
+	case reason != decode.OK:
 		if m.count.reasons[reason]++; reason == decode.LinkType && m.linkType == 0 {
 			m.linkType = f.LinkType
 		}
-		return false
+		return 0
 	}
-	if f.VLANType != 0 {
-		meta.VLAN = f.VLAN & 0xfff
+	m.count.packets++
+	m.prepare(f, of, &m.updates[n])
+	if of.meta.Tunnel == decode.NoTunnel {
+		return 1
 	}
-	if meta.Kind == decode.ARP {
-		m.count.arp++
+	return 1 + m.inside(f, n)
+}
+
+// inside puts the packets that packet n carries behind it and returns how many
+// they are.
+func (m *meter) inside(f *capture.Frame, n int) int {
+	for depth := 1; m.packets[n].meta.Tunnel != decode.NoTunnel; depth++ {
+		outer := &m.packets[n].meta
+		if depth == maxPackets {
+			m.count.reasons[decode.TunnelDepth]++
+			return depth - 1
+		}
+		of := &m.packets[n+1]
+		of.frame, of.depth = m.packets[n].frame, uint8(depth)
+		if reason := decode.Inner(f.Data, int(f.WireLen), outer, &of.meta); reason != decode.OK || of.meta.Kind != decode.IP {
+			if of.meta.Kind != decode.ARP && of.meta.Kind != decode.Control {
+				m.count.reasons[decode.TunnelPayload]++
+				outer.Tunnel = decode.NoTunnel // its payload may be of something else
+			}
+			m.control(f, &of.meta)
+			return depth - 1
+		}
+		m.count.inner++
+		n++
+		m.prepare(f, of, &m.updates[n])
+	}
+	return int(m.packets[n].depth)
+}
+
+// control takes a frame that is of no flow and reports whether it was of a
+// protocol that is known.
+func (m *meter) control(f *capture.Frame, meta *decode.Meta) bool {
+	switch meta.Kind {
+	case decode.ARP:
 		m.apps.arp(f.Time, meta.VLAN, f.Data[meta.Payload:meta.PayloadEnd])
-		return false
+		return true
+	case decode.Control:
+		return m.apps.link(f, meta, meta.VLAN)
 	}
+	return false
+}
+
+// prepare makes p of a packet.
+func (m *meter) prepare(f *capture.Frame, of *packetOf, p *flow.Packet) {
+	meta := &of.meta
 	if meta.Odd != decode.OK {
 		m.count.reasons[meta.Odd]++
 	}
@@ -182,15 +307,19 @@ func (m *meter) decode(f *capture.Frame, meta *decode.Meta, p *flow.Packet) bool
 		m.joinFragment(f.Time, meta)
 	}
 	p.Key, p.From = flow.NewKey(&meta.Src, &meta.Dst, meta.SrcPort, meta.DstPort, meta.Proto)
+	if meta.VNI != 0 {
+		p.Key.SetVNI(meta.VNI)
+	}
 	p.Hash = m.table.Hasher.Hash(&p.Key)
 	p.Time = f.Time
-	p.Flags = meta.Flags
-	p.TTL = meta.TTL
-	p.ICMP, p.Code = uint8(meta.SrcPort), uint8(meta.DstPort)
-	p.VLAN = meta.VLAN
+	p.ID = m.number + uint64(of.depth)*innerFlow
+	p.Tick = m.tick
 	p.WireLen = f.WireLen
 	p.Payload = meta.PayloadLen
-	return true
+	p.Seq, p.Ack, p.Window = meta.Seq, meta.Ack, meta.Window
+	p.VLAN, p.InnerVLAN = meta.VLAN, meta.InnerVLAN
+	p.Flags, p.TTL, p.TOS = meta.Flags, meta.TTL, meta.TOS
+	p.ICMP, p.Code = uint8(meta.SrcPort), uint8(meta.DstPort)
 }
 
 // joinFragment gives a later fragment the ports of the first. Its payload is

@@ -24,7 +24,8 @@ type output struct {
 	health  packer
 	raw     []byte // scratch
 	body    []byte
-	err     error // of the first Write that failed; all after it is lost
+	err     error         // of the first Write that failed; all after it is lost
+	observe func(rec any) // is shown each record first; may be nil
 
 	count outputCounts
 }
@@ -72,6 +73,9 @@ func newOutput(w io.Writer, maxAge time.Duration) *output {
 
 // add packs the record that rec points to, of kind def.
 func (o *output) add(def *record.Def, rec any) {
+	if o.observe != nil {
+		o.observe(rec)
+	}
 	p := &o.records
 	if def == record.SensorDef {
 		p = &o.health

@@ -1,7 +1,9 @@
 package meter
 
 import (
+	"maps"
 	"runtime/metrics"
+	"slices"
 	"time"
 
 	"github.com/taproot-sensor/taproot/firmware/decode"
@@ -10,14 +12,14 @@ import (
 )
 
 // sensor reports every counter of the stages that run here. Every frame is in
-// one of flow packets, decode arp and the decode drops.
+// one of flow packets, decode arp, decode link and the decode drops.
 func (m *meter) sensor(now time.Time) {
 	emit := func(stage, counter string, value uint64) {
-		rec := record.Sensor{Time: record.NanosOf(now), Stage: stage, Counter: counter, Value: int64(value)}
+		rec := record.Sensor{Time: record.NanosOf(now), Stage: m.cfg.shard.stage(stage), Counter: counter, Value: int64(value)}
 		m.out.add(record.SensorDef, &rec)
 	}
 	src := m.cfg.Source.Stats()
-	emit("capture", "frames", src.Frames)
+	emit("capture", "frames", src.Frames-m.count.foreign)
 	emit("capture", "bytes", m.count.bytes)
 	emit("capture", "drop_ring_full", src.Dropped)
 	emit("capture", "ring_freezes", src.Freezes)
@@ -25,6 +27,7 @@ func (m *meter) sensor(now time.Time) {
 	emit("capture", "link_down", src.LinkDown)
 
 	emit("decode", "arp", m.count.arp)
+	emit("decode", "link", m.count.link)
 	for r := decode.OK + 1; r < decode.NumReasons; r++ {
 		if n := m.count.reasons[r]; n > 0 {
 			emit("decode", prefix(r.Drops())+r.String(), n)
@@ -33,15 +36,23 @@ func (m *meter) sensor(now time.Time) {
 
 	table := m.table.Stats()
 	emit("flow", "packets", m.count.packets)
+	emit("flow", "inner_packets", m.count.inner)
 	emit("flow", "active", table.Active)
 	emit("flow", "created", table.Created)
 	for r := flow.Idle; r <= flow.End; r++ {
 		emit("flow", "ended_"+r.String(), table.Ended[r])
 	}
 
-	for a := appNone + 1; a < numApps; a++ {
-		emit("meter", "malformed_"+appNames[a], m.apps.count.malformed[a])
+	for _, name := range slices.Sorted(maps.Keys(m.apps.count.malformed)) {
+		emit("meter", "malformed_"+name, m.apps.count.malformed[name])
 	}
+	emit("meter", "overload_level", uint64(m.load.level))
+	for l := levelNoLayers; l < numLevels; l++ {
+		emit("meter", "overload_"+levelNames[l], m.load.raised[l])
+	}
+	emit("meter", "drop_overload_payloads", m.load.payloads)
+	emit("flow", "unsampled_packets", m.load.packets)
+	emit("flow", "unsampled_bytes", m.load.bytes)
 	emit("meter", "parser_panics", m.apps.count.panics)
 	emit("meter", "streams_overflow", m.apps.count.overflow)
 	emit("meter", "streams_stolen", m.apps.count.stolen)

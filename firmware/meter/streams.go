@@ -3,7 +3,6 @@ package meter
 import (
 	"github.com/taproot-sensor/taproot/firmware/app"
 	"github.com/taproot-sensor/taproot/firmware/flow"
-	"github.com/taproot-sensor/taproot/wire/record"
 )
 
 // maxStreams bounds the connections that are put in order at once: with
@@ -13,10 +12,11 @@ const maxStreams = 512
 
 // A stream is the state of one connection whose payload is put in order.
 type stream struct {
-	flow  uint64 // ID of the flow that has it, 0 for none
-	sides [2]app.Stream
-	done  [2]bool // the hello of this end was read
-	tls   record.TLS
+	flow   uint64 // ID of the flow that has it, 0 for none
+	sides  [2]app.Stream
+	done   [2]bool // nothing more is wanted of this end
+	parser uint8   // of the flow
+	state  any     // the parser's
 }
 
 // streams is a bounded pool. When it is used up, the stream that was made
@@ -40,7 +40,7 @@ func (s *streams) of(a *apps, r *flow.Record) *stream {
 	}
 	i := s.take(a)
 	r.Stream = uint32(i + 1)
-	s.pool[i].flow = r.ID
+	s.pool[i].flow, s.pool[i].parser = r.ID, r.Parser
 	return s.pool[i]
 }
 
@@ -76,8 +76,10 @@ func (s *streams) release(a *apps, r *flow.Record) {
 
 // end reports what the stream has, and empties it.
 func (st *stream) end(a *apps) {
-	if st.done[0] || st.done[1] {
-		a.out.add(record.TLSDef, &st.tls)
+	if st.state != nil {
+		if end := a.table[st.parser-1].end; end != nil {
+			end(a, st)
+		}
 	}
 	for i := range st.sides {
 		if st.sides[i].Waits() {

@@ -28,6 +28,13 @@ type DNS struct {
 	Truncated bool          `col:"tc" doc:"the response was cut (asked again over TCP)"`
 	Recursion bool          `col:"rd" doc:"recursion was asked for"`
 	Available bool          `col:"ra" doc:"recursion was offered"`
+	Data      bool          `col:"ad" doc:"the response's data was authenticated by DNSSEC, says the server"`
+	Checking  bool          `col:"cd" doc:"the client checks DNSSEC itself"`
+	EDNS      bool          `col:"edns" doc:"there was an OPT record (RFC 6891)"`
+	UDPSize   uint16        `col:"udp_size" unit:"bytes" doc:"largest UDP message that the client takes (the server, where there was no query)"`
+	DO        bool          `col:"do" doc:"the client wants DNSSEC records"`
+	Subnet    string        `col:"client_subnet" doc:"network on whose behalf a resolver asks (RFC 7871)"`
+	Errors    []string      `col:"errors" doc:"extended errors of the response: code, meaning and the server's text (RFC 8914)"`
 	RTT       time.Duration `col:"rtt" unit:"ns" doc:"from query to response; 0 where one of them was not seen"`
 }
 

@@ -1,0 +1,277 @@
+package app
+
+import (
+	"bytes"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/taproot-sensor/taproot/wire/record"
+)
+
+const (
+	// maxPipeline bounds the requests that wait for their responses.
+	maxPipeline = 32
+
+	// maxBody bounds what is passed over of a body, so that sequence numbers
+	// can tell before from after.
+	maxBody = 1 << 30
+
+	// maxChunkLine bounds the line before a chunk.
+	maxChunkLine = 256
+)
+
+var httpMethods = []string{
+	"GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "CONNECT", "PATCH", "TRACE", "PROPFIND", "PROPPATCH", "MKCOL", "COPY",
+	"MOVE", "LOCK", "UNLOCK", "REPORT", "SEARCH", "SUBSCRIBE", "UNSUBSCRIBE", "NOTIFY", "PRI",
+}
+
+// LooksLikeHTTP reports whether the first bytes of one side of a connection
+// may be an HTTP/1 request or response.
+func LooksLikeHTTP(b []byte) bool {
+	const version = "HTTP/1."
+	if n := min(len(b), len(version)); n >= 5 && string(b[:n]) == version[:n] {
+		return true
+	}
+	if len(b) < 4 || b[0] < 'A' || b[0] > 'Z' {
+		return false
+	}
+	for _, m := range httpMethods {
+		if len(b) > len(m) && b[len(m)] == ' ' && string(b[:len(m)]) == m {
+			line, _, whole := bytes.Cut(b, []byte("\n"))
+			return !whole || bytes.Contains(line, []byte(" HTTP/"))
+		}
+	}
+	return false
+}
+
+// An HTTP follows the two sides of a connection (RFC 9112) and reports each
+// transaction. Bodies are passed over.
+type HTTP struct {
+	Client uint8 // end that is the client, valid once Started
+	Tunnel bool  // the connection went on with another protocol
+
+	report  func(*record.HTTP)
+	started bool
+	waiting []httpRequest
+	sides   [2]httpSide
+}
+
+type httpRequest struct {
+	record.HTTP
+	at record.Nanos
+}
+
+// An httpSide is where one end is in its messages.
+type httpSide struct {
+	chunked bool // a chunk comes next
+	trailer bool // the fields after the last chunk
+	endless bool // a body to the end of the connection
+}
+
+// NewHTTP returns an HTTP that calls report for every transaction. The record
+// is valid during the call.
+func NewHTTP(report func(*record.HTTP)) *HTTP { return &HTTP{report: report} }
+
+// Started reports whether a head was read.
+func (h *HTTP) Started() bool { return h.started }
+
+// Flush reports the requests that got no response.
+func (h *HTTP) Flush() {
+	for i := range h.waiting {
+		h.report(&h.waiting[i].HTTP)
+	}
+	h.waiting = nil
+}
+
+var errHead = errors.New("head is of another protocol")
+
+// Read takes what an end has sent in order, beginning at now, and returns how
+// many bytes it used: more than there are where a body is passed over, 0 if it
+// wants more first.
+func (h *HTTP) Read(end uint8, now record.Nanos, b []byte) (used int, err error) {
+	s := &h.sides[end]
+	switch {
+	case s.endless, h.Tunnel:
+		return maxBody, nil
+	case s.trailer:
+		i := bytes.IndexByte(b, '\n')
+		if len(trimLine(b[:max(i, 0)])) == 0 && i >= 0 {
+			s.trailer = false
+		}
+		return i + 1, nil
+	case s.chunked:
+		return s.chunk(b)
+	}
+	if len(b) > 0 && (b[0] == '\r' || b[0] == '\n') { // RFC 9112, section 2.2
+		return 1, nil
+	}
+	size := headSize(b)
+	if size == 0 {
+		if !LooksLikeHTTP(b) && len(b) > 12 {
+			return 0, errHead
+		}
+		return 0, nil
+	}
+	body, err := h.head(end, now, b[:size])
+	if err != nil {
+		return 0, err
+	}
+	if body > maxBody {
+		s.endless = true
+		body = maxBody
+	}
+	return size + int(body), nil
+}
+
+// headSize returns the size of the head that b begins with, or 0.
+func headSize(b []byte) int {
+	for i := 0; ; {
+		n := bytes.IndexByte(b[i:], '\n')
+		if n < 0 {
+			return 0
+		}
+		i += n + 1
+		if len(b) > i && b[i] == '\n' {
+			return i + 1
+		}
+		if len(b) > i+1 && b[i] == '\r' && b[i+1] == '\n' {
+			return i + 2
+		}
+	}
+}
+
+// chunk passes over a chunk (RFC 9112, section 7.1).
+func (s *httpSide) chunk(b []byte) (int, error) {
+	i := bytes.IndexByte(b[:min(len(b), maxChunkLine)], '\n')
+	if i < 0 {
+		if len(b) >= maxChunkLine {
+			return 0, errHead
+		}
+		return 0, nil
+	}
+	digits, _, _ := bytes.Cut(trimLine(b[:i]), []byte(";"))
+	size, err := strconv.ParseUint(string(bytes.TrimSpace(digits)), 16, 32)
+	if err != nil || size > maxBody {
+		return 0, errHead
+	}
+	if size == 0 {
+		s.chunked, s.trailer = false, true
+		return i + 1, nil
+	}
+	return i + 1 + int(size) + 2, nil
+}
+
+func trimLine(b []byte) []byte { return bytes.TrimSuffix(b, []byte("\r")) }
+
+// head takes the head of a message and returns the size of the body after it.
+func (h *HTTP) head(end uint8, now record.Nanos, b []byte) (body uint64, err error) {
+	line, rest, _ := bytes.Cut(b, []byte("\n"))
+	line = trimLine(line)
+	var head httpHead
+	head.fields(rest)
+	if bytes.HasPrefix(line, []byte("HTTP/1.")) {
+		return h.response(end, now, line, &head)
+	}
+	method, target, ok := strings.Cut(text(line), " ")
+	target, version, ok2 := cutLast(target, " HTTP/")
+	if !ok || !ok2 || !LooksLikeHTTP(b) {
+		return 0, errHead
+	}
+	h.started, h.Client = true, end
+	rec := httpRequest{at: now, HTTP: record.HTTP{
+		Time: now, Version: version, Method: method, UserAgent: head.agent, Referrer: head.referrer, ForwardedFor: head.forwarded,
+		RequestType: head.typ, RequestSize: head.size,
+	}}
+	rec.URI, rec.Host = httpTarget(method, target, head.host)
+	if version == "2.0" {
+		rec.Version, h.Tunnel = "2", true
+	}
+	if len(h.waiting) == maxPipeline {
+		h.report(&h.waiting[0].HTTP)
+		h.waiting = h.waiting[1:]
+	}
+	h.waiting = append(h.waiting, rec)
+	h.sides[end].chunked = head.chunked
+	if head.chunked {
+		return 0, nil
+	}
+	return head.size, nil
+}
+
+func cutLast(s, sep string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
+}
+
+// httpTarget returns the target of a request without user and password, and
+// the host that it is for (RFC 9112, section 3.2).
+func httpTarget(method, target, host string) (uri, domain string) {
+	scheme, rest, absolute := strings.Cut(target, "://")
+	if strings.ContainsAny(scheme, "/?") {
+		absolute = false
+	}
+	if !absolute {
+		if method == "CONNECT" && host == "" {
+			host = target
+		}
+		return target, host
+	}
+	end := strings.IndexAny(rest, "/?#")
+	if end < 0 {
+		end = len(rest)
+	}
+	authority := rest[:end]
+	if at := strings.LastIndexByte(authority, '@'); at >= 0 {
+		authority = authority[at+1:]
+	}
+	if host == "" {
+		host = authority
+	}
+	return scheme + "://" + authority + rest[end:], host
+}
+
+// response takes the head of a response.
+func (h *HTTP) response(end uint8, now record.Nanos, line []byte, head *httpHead) (body uint64, err error) {
+	fields := strings.Fields(text(line))
+	if len(fields) < 2 {
+		return 0, errHead
+	}
+	status, err := strconv.ParseUint(fields[1], 10, 10)
+	if err != nil {
+		return 0, errHead
+	}
+	if status < 200 && status != 101 { // another will follow
+		return 0, nil
+	}
+	h.started, h.Client = true, 1-end
+	rec := record.HTTP{Time: now, Version: strings.TrimPrefix(fields[0], "HTTP/")}
+	if len(h.waiting) > 0 {
+		rec = h.waiting[0].HTTP
+		rec.RTT = time.Duration(max(now-h.waiting[0].at, 0))
+		h.waiting = h.waiting[1:]
+	}
+	rec.Status, rec.Type, rec.Size, rec.Server, rec.Location = uint16(status), head.typ, head.size, head.server, head.location
+	switch {
+	case status == 101:
+		rec.Upgrade, h.Tunnel = head.upgrade, true
+	case rec.Method == "CONNECT" && status < 300:
+		h.Tunnel = true
+	}
+	h.report(&rec)
+	s := &h.sides[end]
+	switch {
+	case rec.Method == "HEAD", status == 204, status == 304, h.Tunnel:
+		return 0, nil
+	case head.chunked:
+		s.chunked = true
+		return 0, nil
+	case head.hasSize:
+		return head.size, nil
+	}
+	s.endless = true
+	return 0, nil
+}

@@ -1,0 +1,115 @@
+package app_test
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/taproot-sensor/taproot/firmware/app"
+	"github.com/taproot-sensor/taproot/wire/record"
+)
+
+// talk gives what two sides said to an HTTP, piece by piece, answers beginning
+// with "<", and returns the transactions in short.
+func talk(t testing.TB, size int, turns ...string) (out []string, err error) {
+	h := app.NewHTTP(func(rec *record.HTTP) {
+		out = append(out, fmt.Sprintf("%s %s %s %s > %d %s %d", rec.Method, rec.Host, rec.URI, rec.Version, rec.Status, rec.Type, rec.Size))
+	})
+	var sides [2]app.Stream
+	var seq [2]uint32
+	for now, turn := range turns {
+		end := uint8(0)
+		if turn, _ = strings.CutPrefix(turn, "<"); turn != turns[now] {
+			end = 1
+		}
+		for len(turn) > 0 {
+			n := min(size, len(turn))
+			buf, _ := sides[end].Add(seq[end], []byte(turn[:n]))
+			seq[end] += uint32(n)
+			turn = turn[n:]
+			for len(buf) > 0 {
+				used, err := h.Read(end, record.Nanos(now), buf)
+				if err != nil {
+					return out, err
+				}
+				if used == 0 {
+					break
+				}
+				sides[end].Consume(used)
+				buf = sides[end].Bytes()
+			}
+		}
+	}
+	h.Flush()
+	return out, nil
+}
+
+func TestHTTP(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		turns []string
+		want  []string
+	}{
+		{"kept alive", []string{
+			"GET /a HTTP/1.1\r\nHost: h\r\nCookie: secret\r\n\r\n",
+			"<HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 5\r\n\r\nhello",
+			"HEAD /b HTTP/1.1\r\nhost: h\r\n\r\n",
+			"<HTTP/1.1 404 Not Found\r\nContent-Length: 5\r\n\r\n",
+			"POST /c HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nGETGET /d HTTP/1.1\r\nHost: h\r\n\r\n",
+			"<HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nTrailer: x\r\n\r\nHTTP/1.1 304 Not Modified\r\n\r\n",
+		}, []string{"GET h /a 1.1 > 200 text/html 5", "HEAD h /b 1.1 > 404  5", "POST h /c 1.1 > 200  0", "GET h /d 1.1 > 304  0"}},
+		{"body to the end", []string{"GET / HTTP/1.0\n\n", "<HTTP/1.0 200 OK\nContent-Type:\n a/b\n\nHTTP/1.1 200 OK\r\n\r\n"}, []string{"GET  / 1.0 > 200  a/b 0"}},
+		{"proxy", []string{"GET http://u:p@x.example:80/q?a=b HTTP/1.1\r\n\r\n"}, []string{"GET x.example:80 http://x.example:80/q?a=b 1.1 > 0  0"}},
+		{"tunnel", []string{"CONNECT y:443 HTTP/1.1\r\n\r\n", "<HTTP/1.1 200 Go\r\n\r\n"}, []string{"CONNECT y:443 y:443 1.1 > 200  0"}},
+		{"preface", []string{"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"}, []string{"PRI  * 2 > 0  0"}},
+		{"answer alone", []string{"<HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"}, []string{"   1.1 > 500  0"}},
+	} {
+		for _, size := range []int{10000, 7, 1} {
+			got, err := talk(t, size, tt.turns...)
+			if err != nil || !reflect.DeepEqual(got, tt.want) {
+				t.Errorf("%s, %d bytes at once: got %q, %v\nwant %q", tt.name, size, got, err, tt.want)
+			}
+		}
+	}
+	for _, bad := range []string{"GET / RTSP/1.0\r\n\r\n", "\x16\x03\x01\x00\x00 something else", "HTTP/1.1 abc\r\n\r\n"} {
+		if got, err := talk(t, 1000, bad); err == nil {
+			t.Errorf("%q: no error, got %q", bad, got)
+		}
+	}
+}
+
+// TestHTTPSecrets looks for what must not be in any record.
+func TestHTTPSecrets(t *testing.T) {
+	h := app.NewHTTP(func(rec *record.HTTP) {
+		if s := fmt.Sprintf("%+v", *rec); strings.Contains(s, "secret") {
+			t.Errorf("a secret in %s", s)
+		}
+	})
+	h.Read(0, 1, []byte("GET http://user:secret@h/ HTTP/1.1\r\nAuthorization: Basic secret\r\nProxy-Authorization: secret\r\nCookie: a=secret\r\n secret\r\n\r\n"))
+	h.Read(1, 2, []byte("HTTP/1.1 200 OK\r\nSet-Cookie: a=secret\r\nWWW-Authenticate: secret\r\n\r\n"))
+	if !h.Started() {
+		t.Error("not read")
+	}
+}
+
+func FuzzHTTP(f *testing.F) {
+	f.Add("POST /c HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nGETGET /d HTTP/1.1\r\nHost: h\r\n\r\n", "<HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nTrailer: x\r\n\r\nHTTP/1.1 304 Not Modified\r\n\r\n")
+	f.Add("GET /index.html HTTP/1.1\r\nUser-Agent: curl/8.14.1\r\nAccept: */*\r\nReferer: http://a/\r\n\r\n", "<HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n\x81\x05hello")
+	f.Fuzz(func(t *testing.T, request, response string) {
+		if out, _ := talk(t, 100, request, "<"+strings.TrimPrefix(response, "<")); len(strings.Join(out, "")) > 4*(len(request)+len(response))+100*(1+len(out)) {
+			t.Errorf("%d transactions", len(out))
+		}
+	})
+}
+
+func BenchmarkHTTP(b *testing.B) {
+	request := []byte("GET /index.html HTTP/1.1\r\nHost: www.example.org\r\nUser-Agent: curl/8.14.1\r\nAccept: */*\r\n\r\n")
+	response := []byte("HTTP/1.1 200 OK\r\nServer: nginx/1.26.3\r\nDate: Sat, 21 Nov 2026 09:00:00 GMT\r\nContent-Type: text/html\r\nContent-Length: 0\r\n\r\n")
+	b.ReportAllocs()
+	for b.Loop() {
+		h := app.NewHTTP(func(*record.HTTP) {})
+		h.Read(0, 1, request)
+		h.Read(1, 2, response)
+	}
+}

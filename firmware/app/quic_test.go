@@ -1,0 +1,117 @@
+package app_test
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"encoding/binary"
+	"testing"
+
+	"github.com/taproot-sensor/taproot/firmware/app"
+)
+
+// quicClient has the keys of the client that begins with connection ID
+// 8394c8f03e515708, from RFC 9001, appendix A.1, and RFC 9369, appendix A.1.
+var quicClient = map[uint32]struct{ key, iv, hp, first string }{
+	1:          {"1f369613dd76d5467730efcbe3b1a22d", "fa044b2f42a3fd3b46fb255c", "9f50449e04a0e810283a1e9933adedd2", "c3"},
+	0x6b3343cf: {"8b1a0bc121284290a29e0971b5cd045d", "91f73e2351d8fa91660e909f", "45b95e15235d6f45a6b19cbcb0294ba9", "d3"},
+}
+
+// quicInitial seals frames as that client would.
+func quicInitial(version, number uint32, frames []byte) []byte {
+	k := quicClient[version]
+	frames = append(frames, make([]byte, max(0, 1162-len(frames)))...)
+	b := binary.BigEndian.AppendUint32(unhex(k.first), version)
+	b = append(b, unhex("08 8394c8f03e515708 00 00")...)
+	b = binary.BigEndian.AppendUint16(b, 0x4000|uint16(4+len(frames)+16))
+	at := len(b)
+	b = binary.BigEndian.AppendUint32(b, number)
+	nonce := unhex(k.iv)
+	binary.BigEndian.PutUint32(nonce[8:], binary.BigEndian.Uint32(nonce[8:])^number)
+	block, _ := aes.NewCipher(unhex(k.key))
+	seal, _ := cipher.NewGCM(block)
+	b = seal.Seal(b, nonce, frames, b)
+	head, _ := aes.NewCipher(unhex(k.hp))
+	var mask [16]byte
+	head.Encrypt(mask[:], b[at+4:at+20])
+	b[0] ^= mask[0] & 0x0f
+	for i := range 4 {
+		b[at+i] ^= mask[1+i]
+	}
+	return b
+}
+
+func cryptoFrame(at int, data []byte) []byte {
+	b := binary.BigEndian.AppendUint16([]byte{6}, 0x4000|uint16(at))
+	b = binary.BigEndian.AppendUint16(b, 0x4000|uint16(len(data)))
+	return append(b, data...)
+}
+
+func TestQUICHandshake(t *testing.T) {
+	hello := clientHello(1000)[5:]
+	for version, want := range map[uint32]string{1: "1", 0x6b3343cf: "2"} {
+		// The hello in three frames of two packets, the last first.
+		first := append(cryptoFrame(60, hello[60:]), 1)
+		first = append(first, cryptoFrame(0, hello[:20])...)
+		h := new(app.QUICHandshake)
+		a, b := quicInitial(version, 0, first), quicInitial(version, 1, cryptoFrame(20, hello[20:60]))
+		if !app.LooksLikeQUIC(a) {
+			t.Error("does not look like QUIC")
+		}
+		if err := h.Read(1, a); err != nil || h.Started() {
+			t.Fatal(err, h.Started())
+		}
+		if err := h.Read(1, append(b, "\x40short header"...)); err != nil || !h.Started() || h.Client != 1 {
+			t.Fatal(err, h.Started())
+		}
+		q := &h.QUIC
+		if q.Version != want || q.SNI != "example.org" || q.JA4 == "" || q.JA4[:4] != "q13d" || q.Accepted {
+			t.Errorf("got %+v", q)
+		}
+		if err := h.Read(1, quicInitial(version, 2, []byte{0x1c, 0x41, 0x28})); err != nil || q.Error != "handshake_failure" {
+			t.Errorf("got %+v, %v", q, err)
+		}
+	}
+}
+
+func TestQUICRefuses(t *testing.T) {
+	broken := quicInitial(1, 0, []byte{1})
+	broken[1000] ^= 1
+	for name, b := range map[string][]byte{
+		"version":     unhex("c3 0a1a2a3a 08 8394c8f03e515708 00 00 4100"),
+		"cut":         quicInitial(1, 0, []byte{1})[:1000],
+		"seal":        broken,
+		"other frame": quicInitial(1, 0, []byte{8}),
+		"far crypto":  quicInitial(1, 0, []byte{6, 0x80, 1, 0, 0, 1, 0}),
+	} {
+		if err := new(app.QUICHandshake).Read(0, b); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	if app.LooksLikeQUIC(unhex("40 00000001 00 00")) || app.LooksLikeQUIC(nil) {
+		t.Error("something else looks like QUIC")
+	}
+}
+
+// FuzzQUICHandshake seals the frames itself, as no fuzzer could.
+func FuzzQUICHandshake(f *testing.F) {
+	hello := clientHello(1000)[5:]
+	f.Add(cryptoFrame(0, hello), []byte("\x40"))
+	f.Add(append(cryptoFrame(20, hello[20:]), cryptoFrame(0, hello[:20])...), quicInitial(1, 3, nil))
+	f.Fuzz(func(t *testing.T, frames, datagram []byte) {
+		if len(frames) > 1162 {
+			return
+		}
+		h := new(app.QUICHandshake)
+		h.Read(0, quicInitial(1, 1, frames))
+		h.Read(0, datagram)
+		h.Read(1, datagram)
+	})
+}
+
+func BenchmarkQUICInitial(b *testing.B) {
+	packet := quicInitial(1, 0, cryptoFrame(0, clientHello(1000)[5:]))
+	b.ReportAllocs()
+	for b.Loop() {
+		new(app.QUICHandshake).Read(0, packet)
+	}
+}

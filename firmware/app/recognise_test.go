@@ -1,0 +1,72 @@
+package app_test
+
+import (
+	"testing"
+
+	"github.com/taproot-sensor/taproot/firmware/app"
+)
+
+var recognisers = map[string]func([]byte) bool{
+	"kerberos": app.LooksLikeKerberos, "ldap": app.LooksLikeLDAP, "rdp": app.LooksLikeRDP, "smtp": app.LooksLikeSMTP,
+	"ftp": app.LooksLikeFTP, "imap": app.LooksLikeIMAP, "pop3": app.LooksLikePOP3, "sip": app.LooksLikeSIP,
+	"rtp": app.LooksLikeRTP, "radius": app.LooksLikeRADIUS, "coap": app.LooksLikeCoAP, "iec104": app.LooksLikeIEC104,
+	"opc-ua": app.LooksLikeOPCUA, "wireguard": app.LooksLikeWireGuard, "openvpn": app.LooksLikeOpenVPN,
+	"ipsec": app.LooksLikeIKE, "bgp": app.LooksLikeBGP, "ospf": app.LooksLikeOSPF,
+}
+
+// TestRecogniseReal shows each recogniser the first payload of a real flow.
+func TestRecogniseReal(t *testing.T) {
+	ospf := func(f *frame) bool { return f.Proto == 89 }
+	for _, tt := range []struct {
+		name, file string
+		keep       func(*frame) bool
+	}{
+		{"kerberos", "arkime/arkime__tests__pcap__krb5-tcp.pcap", tcp(88)},
+		{"kerberos", "arkime/arkime__tests__pcap__krb5-udp.pcap", udp(88)},
+		{"ldap", "arkime/arkime__tests__pcap__ldap-simpleauth.pcap", tcp(3268)},
+		{"smtp", "ipfixprobe/ipfixprobe__tests__functional__inputs__smtp.pcap", tcp(25)},
+		{"ftp", "arkime/arkime__tests__pcap__ftp.pcap", tcp(21)},
+		{"imap", "arkime/arkime__tests__pcap__imap.pcap", tcp(143)},
+		{"sip", "ipfixprobe/ipfixprobe__tests__functional__inputs__sip.pcap", udp(5060)},
+		{"radius", "arkime/arkime__tests__pcap__radius.pcap", udp(1813)},
+		{"iec104", "ics/ics__IEC 60870__IEC104_SQ__IEC104_SQ.pcapng", tcp(2404)},
+		{"opc-ua", "arkime/arkime__tests__pcap__opcua_synthetic.pcap", tcp(4840)},
+		{"wireguard", "ipfixprobe/ipfixprobe__tests__functional__inputs__wg.pcap", func(f *frame) bool { return f.Proto == 17 }},
+		{"openvpn", "arkime/arkime__tests__pcap__openvpn_synthetic.pcap", udp(4444)},
+		{"ipsec", "arkime/arkime__tests__pcap__IKEv1.pcap", udp(500)},
+		{"ipsec", "arkime/arkime__tests__pcap__IKEv2.pcap", udp(500)},
+		{"bgp", "arkime/arkime__tests__pcap__y2038-bgp.pcap", tcp(179)},
+		{"ospf", "arkime/arkime__tests__pcap__ospf.pcap", ospf},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			frames := realFrames(t, tt.file, tt.keep)
+			if len(frames) == 0 || !recognisers[tt.name](frames[0].payload()) {
+				t.Errorf("%d frames, the first is not recognised", len(frames))
+			}
+		})
+	}
+}
+
+// TestRecogniseOthers shows all of them what others begin with.
+func TestRecogniseOthers(t *testing.T) {
+	for _, b := range []string{
+		"", "x", "GET / HTTP/1.1\r\n\r\n", "SSH-2.0-OpenSSH_9.2\r\n", "\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00", "hello, world, this is nothing known",
+		"\xc0\x00\x00\x00\x01\x08abcdefgh\x00\x00", string(make([]byte, 64)),
+	} {
+		for name, looks := range recognisers {
+			if looks([]byte(b)) && name != "coap" { // which every second thing looks like, off its port
+				t.Errorf("%s in %q", name, b)
+			}
+		}
+	}
+}
+
+func FuzzRecognise(f *testing.F) {
+	f.Add([]byte("220 mail ESMTP\r\n"))
+	f.Add(unhex("300c 0201 01 6007 0201 03 0400 8000"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for _, looks := range recognisers {
+			looks(b)
+		}
+	})
+}

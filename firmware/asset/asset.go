@@ -1,0 +1,207 @@
+// Package asset gathers what devices say of themselves into one record each.
+//
+// A device is a hardware address. Addresses are bound to it by the protocols
+// that exist to do so, ARP, neighbour discovery and DHCP, and never by plain
+// traffic, whose hardware address is often a router's. Everything else that a
+// record tells of an address, a name, a service, a system, goes to the device
+// that has the address, if one does.
+//
+// A Table has a bound; when it is full the device that was found first goes.
+package asset
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/taproot-sensor/taproot/wire/record"
+)
+
+const (
+	maxDevices = 8192
+	maxValues  = 16 // of one list of a device
+	maxText    = 256
+
+	// settle is how long a device that changed is watched before it is
+	// written, so that what it says when it boots becomes one record.
+	settle = 30 * time.Second
+
+	// repeat is how often a device that is there is written anyway.
+	repeat = time.Hour
+)
+
+// A device is a record in the making.
+type device struct {
+	rec     record.Asset
+	changed int64 // Unix ns since when rec has news, 0 for none
+	written int64
+}
+
+// A Table holds the devices. It is not for concurrent use.
+type Table struct {
+	report  func(*record.Asset)
+	devices map[record.HardwareAddr]*device
+	order   []record.HardwareAddr // ring of all devices, by when they were found
+	oldest  int
+	byAddr  map[netip.Addr]record.HardwareAddr
+	hand    int   // in order: who is looked at next by Advance
+	looked  int64 // Unix ns of its last round
+}
+
+// NewTable returns an empty Table that calls report for every record. The
+// record is valid during the call.
+func NewTable(report func(*record.Asset)) *Table {
+	return &Table{
+		report:  report,
+		devices: make(map[record.HardwareAddr]*device),
+		byAddr:  make(map[netip.Addr]record.HardwareAddr),
+	}
+}
+
+// device returns the device of a hardware address, or nil for one that can be
+// nobody's.
+func (t *Table) device(now record.Nanos, mac record.HardwareAddr) *device {
+	if mac == (record.HardwareAddr{}) || mac[0]&1 != 0 { // none, or a group's
+		return nil
+	}
+	d := t.devices[mac]
+	if d == nil {
+		d = &device{rec: record.Asset{MAC: mac, MACVendor: Vendor(mac), First: now}, changed: int64(now)}
+		if len(t.order) < maxDevices {
+			t.order = append(t.order, mac)
+		} else {
+			t.forget(t.order[t.oldest])
+			t.order[t.oldest] = mac
+			t.oldest = (t.oldest + 1) % maxDevices
+		}
+		t.devices[mac] = d
+	}
+	t.due(d, int64(now))
+	d.rec.Last = max(d.rec.Last, now)
+	return d
+}
+
+// of returns the device that has an address, or nil.
+func (t *Table) of(now record.Nanos, addr netip.Addr) *device {
+	mac, ok := t.byAddr[addr]
+	if !ok {
+		return nil
+	}
+	return t.device(now, mac)
+}
+
+// bind says that d uses an address.
+func (t *Table) bind(now record.Nanos, d *device, addr netip.Addr) {
+	if d == nil || !addr.IsValid() || addr.IsUnspecified() || addr.IsMulticast() || addr.IsLoopback() {
+		return
+	}
+	if mac, ok := t.byAddr[addr]; ok && mac != d.rec.MAC {
+		if was := t.devices[mac]; was != nil { // it has moved
+			t.due(was, int64(now))
+			was.rec.Addrs = slices.DeleteFunc(was.rec.Addrs, func(s string) bool { return s == addr.String() })
+			was.change(now)
+		}
+	}
+	t.byAddr[addr] = d.rec.MAC
+	if s := addr.String(); !slices.Contains(d.rec.Addrs, s) {
+		if len(d.rec.Addrs) == maxValues {
+			if a, err := netip.ParseAddr(d.rec.Addrs[0]); err == nil {
+				delete(t.byAddr, a)
+			}
+			d.rec.Addrs = slices.Delete(d.rec.Addrs, 0, 1)
+		}
+		d.rec.Addrs = append(d.rec.Addrs, s)
+		d.change(now)
+	}
+}
+
+func (d *device) change(now record.Nanos) {
+	if d.changed == 0 {
+		d.changed = int64(now)
+	}
+}
+
+// add adds values to a list of d.
+func (d *device) add(now record.Nanos, list *[]string, values ...string) {
+	for _, s := range values {
+		if s = cut(s); s != "" && len(*list) < maxValues && !slices.Contains(*list, s) {
+			*list = append(*list, s)
+			d.change(now)
+		}
+	}
+}
+
+// set sets a value of d.
+func (d *device) set(now record.Nanos, value *string, s string) {
+	if s = cut(s); s != "" && *value != s {
+		*value = s
+		d.change(now)
+	}
+}
+
+func cut(s string) string { return s[:min(len(s), maxText)] }
+
+// forget writes what is new of a device and removes it.
+func (t *Table) forget(mac record.HardwareAddr) {
+	d := t.devices[mac]
+	if d == nil {
+		return
+	}
+	if d.changed != 0 {
+		t.write(d, int64(d.rec.Last))
+	}
+	for _, s := range d.rec.Addrs {
+		if a, err := netip.ParseAddr(s); err == nil && t.byAddr[a] == mac {
+			delete(t.byAddr, a)
+		}
+	}
+	delete(t.devices, mac)
+}
+
+// due writes a device if its time has come. It is asked before each thing that
+// a device says, so that what a record has does not depend on when else it is
+// asked.
+func (t *Table) due(d *device, now int64) {
+	switch {
+	case d.changed != 0 && now-d.changed >= int64(settle):
+		t.write(d, d.changed+int64(settle))
+	case d.changed == 0 && now-d.written >= int64(repeat) && int64(d.rec.Last) > d.written:
+		t.write(d, max(d.written+int64(repeat), int64(d.rec.Last)))
+	}
+}
+
+func (t *Table) write(d *device, now int64) {
+	d.rec.Time = record.Nanos(now)
+	t.report(&d.rec)
+	d.changed, d.written = 0, now
+}
+
+// Every round Advance looks at a few devices, so that it never takes long and
+// has seen a full table within 13 seconds.
+const (
+	perRound = 64
+	round    = 100 * time.Millisecond
+)
+
+// Advance lets time pass until now, in Unix ns. It may be called often.
+func (t *Table) Advance(now int64) {
+	if since := now - t.looked; since >= 0 && since < int64(round) {
+		return
+	}
+	t.looked = now
+	for range min(perRound, len(t.order)) {
+		t.hand = (t.hand + 1) % len(t.order)
+		if d := t.devices[t.order[t.hand]]; d != nil {
+			t.due(d, now)
+		}
+	}
+}
+
+// Flush writes what is new of every device, in the order of their finding.
+func (t *Table) Flush() {
+	for i := range t.order {
+		if d := t.devices[t.order[(t.oldest+i)%len(t.order)]]; d != nil && d.changed != 0 {
+			t.write(d, int64(d.rec.Last))
+		}
+	}
+}

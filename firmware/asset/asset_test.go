@@ -1,0 +1,94 @@
+package asset_test
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/taproot-sensor/taproot/firmware/asset"
+	"github.com/taproot-sensor/taproot/wire/record"
+)
+
+func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
+
+func mac(n byte) record.HardwareAddr { return record.HardwareAddr{2, 0, 0, 0, 0, n} }
+
+// gather returns a table and the lines that it reports.
+func gather() (*asset.Table, *[]string) {
+	var lines []string
+	t := asset.NewTable(func(r *record.Asset) {
+		lines = append(lines, fmt.Sprintf("%x %s %s %s %s %s %s", r.MAC[5], r.Addrs, r.Names, r.Roles, r.Vendor, r.System, r.Services))
+	})
+	return t, &lines
+}
+
+func TestAsset(t *testing.T) {
+	table, lines := gather()
+	printer := addr("10.0.0.9")
+	for _, rec := range []any{
+		&record.DHCP{Time: 1, Message: "REQUEST", ClientMAC: mac(9), Hostname: "prn", Vendor: "MSFT 5.0", Params: "1,3"},
+		&record.DHCP{Time: 2, Message: "ACK", SrcAddr: addr("10.0.0.1"), ClientMAC: mac(9), Assigned: printer},
+		&record.ARP{Time: 3, SenderMAC: mac(1), SenderAddr: addr("10.0.0.1")},
+		&record.DHCP{Time: 4, Message: "OFFER", SrcAddr: addr("10.0.0.1"), ClientMAC: mac(9)},
+		&record.Names{Time: 5, Protocol: "mdns", SrcAddr: printer, Response: true, Answers: []string{
+			"_ipp._tcp.local PTR Office Printer._ipp._tcp.local", "prn9.local A 10.0.0.9", "other.local A 10.0.0.77"}},
+		&record.SSDP{Time: 6, SrcAddr: printer, Method: "NOTIFY", Target: "upnp:rootdevice", Server: "Linux/5 UPnP/1.0 prn/1"},
+		&record.NDP{Time: 7, Message: "router_advertisement", SrcAddr: addr("fe80::1"), SourceMAC: mac(1)},
+		&record.Flow{},
+		&record.Names{Time: 8, SrcAddr: addr("10.0.0.200"), Response: true, Answers: []string{"ghost.local A 10.0.0.200"}},
+		&record.ARP{Time: 9, SenderMAC: record.HardwareAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, SenderAddr: addr("10.0.0.3")},
+	} {
+		table.Observe(rec)
+	}
+	table.Advance(int64(time.Second))
+	if len(*lines) != 0 {
+		t.Errorf("written before they settled: %q", *lines)
+	}
+	table.Advance(int64(time.Minute))
+	want := []string{
+		"1 [10.0.0.1 fe80::1] [] [dhcp_server router]  [] []",
+		"9 [10.0.0.9] [prn prn9.local] [] MSFT 5.0 [Linux/5 UPnP/1.0 prn/1] [_ipp._tcp.local upnp:rootdevice]",
+	}
+	if got := strings.Join(*lines, "\n"); got != strings.Join(want, "\n") {
+		t.Errorf("got\n%s\nwant\n%s", got, strings.Join(want, "\n"))
+	}
+	table.Advance(int64(2 * time.Hour)) // neither has said anything since
+	table.Flush()
+	if len(*lines) != 2 {
+		t.Errorf("written again: %q", (*lines)[2:])
+	}
+	now := record.Nanos(3 * time.Hour)
+	table.Observe(&record.ARP{Time: now, SenderMAC: mac(2), SenderAddr: printer}) // the address has moved
+	table.Flush()
+	if got := strings.Join((*lines)[2:], "\n"); !strings.Contains(got, "2 [10.0.0.9]") || !strings.Contains(got, "9 [] [prn") {
+		t.Errorf("after a move: %s", got)
+	}
+}
+
+// TestAssetBound finds more devices than the table holds.
+func TestAssetBound(t *testing.T) {
+	table, lines := gather()
+	const n = 10_000
+	for i := range n {
+		table.Observe(&record.ARP{Time: record.Nanos(i + 1), SenderMAC: record.HardwareAddr{2, 0, 0, 0, byte(i >> 8), byte(i)},
+			SenderAddr: netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})})
+	}
+	if len(*lines) != n-8192 {
+		t.Errorf("%d were written to make room, want %d", len(*lines), n-8192)
+	}
+	table.Flush()
+	if len(*lines) != n {
+		t.Errorf("%d were written, want %d", len(*lines), n)
+	}
+}
+
+func BenchmarkObserveFlow(b *testing.B) {
+	table, _ := gather()
+	rec := &record.Flow{}
+	b.ReportAllocs()
+	for b.Loop() {
+		table.Observe(rec)
+	}
+}

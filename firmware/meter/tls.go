@@ -1,0 +1,83 @@
+package meter
+
+import (
+	"crypto/sha256"
+
+	"github.com/taproot-sensor/taproot/firmware/app"
+	"github.com/taproot-sensor/taproot/firmware/flow"
+	"github.com/taproot-sensor/taproot/wire/record"
+)
+
+// tlsStream follows a connection until nothing more is in the clear.
+func (a *apps) tlsStream(r *flow.Record, p *packet, s *stream) int {
+	h, _ := s.state.(*app.Handshake)
+	if h == nil {
+		h = new(app.Handshake)
+		s.state = h
+	}
+	before, _ := h.Started()
+	used, err := h.Read(p.From, p.payload)
+	client, either := h.Started()
+	if either && (h.TLS.Time == 0 || client != before) {
+		a.recognised(r)
+		r.Orient(h.Client)
+		h.TLS.Time, h.TLS.Flow = record.Nanos(p.Time), r.ID
+		h.TLS.SrcAddr, h.TLS.SrcPort, h.TLS.DstAddr, h.TLS.DstPort = ends(r, h.Client)
+	}
+	if err != nil && !either { // after a hello anything is an answer
+		a.malformed(r)
+	}
+	if err != nil || h.Done() {
+		a.giveUp(r)
+	}
+	return used
+}
+
+// tlsEnd reports the handshake and its certificates.
+func (a *apps) tlsEnd(s *stream) {
+	h := s.state.(*app.Handshake)
+	if _, either := h.Started(); !either {
+		return
+	}
+	h.TLS.ClientCerts = a.certificates(&h.TLS, h.Certs[0], true)
+	h.TLS.ServerCerts = a.certificates(&h.TLS, h.Certs[1], false)
+	a.out.add(record.TLSDef, &h.TLS)
+}
+
+// maxCertificates bounds the certificates that are remembered: reading one
+// takes 20 µs, and a site sees the same few again and again.
+const maxCertificates = 512
+
+// certificates reports a chain and returns the hashes of its certificates.
+func (a *apps) certificates(tls *record.TLS, chain [][]byte, client bool) []string {
+	var hashes []string
+	for i, der := range chain {
+		rec := a.certificate(der)
+		rec.Time, rec.Flow = tls.Time, tls.Flow
+		rec.SrcAddr, rec.DstAddr, rec.DstPort = tls.SrcAddr, tls.DstAddr, tls.DstPort
+		rec.FromClient, rec.Depth = client, uint8(i)
+		a.out.add(record.X509Def, &rec)
+		hashes = append(hashes, rec.SHA256)
+		if i == 0 && !client {
+			tls.Subject, tls.Issuer = rec.Subject, rec.Issuer
+		}
+	}
+	return hashes
+}
+
+// certificate returns what a certificate says.
+func (a *apps) certificate(der []byte) record.X509 {
+	sum := sha256.Sum256(der)
+	if rec, ok := a.certs[sum]; ok {
+		return rec
+	}
+	var rec record.X509
+	if app.ParseCertificate(der, &rec) != nil {
+		a.count.malformed["x509"]++
+	}
+	if len(a.certs) == maxCertificates {
+		clear(a.certs)
+	}
+	a.certs[sum] = rec
+	return rec
+}
