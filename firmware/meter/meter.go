@@ -37,6 +37,10 @@ const maxPackets = 4
 // sensorEvery is how often the counters are reported.
 const sensorEvery = 10 * time.Second
 
+// drain is how long a meter that is asked to stop goes on with frames that its
+// source has already. One that has none for a whole NextBatch ends it.
+const drain = time.Second / 2
+
 // Config is what a meter is made of. Source and Out must be set.
 type Config struct {
 	Source capture.Source
@@ -121,9 +125,16 @@ func Run(ctx context.Context, cfg Config) error {
 }
 
 func (m *meter) loop(ctx context.Context) error {
-	var beat, sensor time.Time
-	for ctx.Err() == nil && m.out.err == nil {
+	var beat, sensor, stop time.Time
+	for m.out.err == nil {
 		now := m.cfg.Now()
+		stopping := ctx.Err() != nil
+		switch {
+		case stopping && stop.IsZero():
+			stop = now.Add(drain)
+		case stopping && now.After(stop):
+			return nil
+		}
 		if now.Sub(beat) >= time.Second/2 {
 			m.cfg.Heartbeat()
 			beat = now
@@ -141,11 +152,13 @@ func (m *meter) loop(ctx context.Context) error {
 			m.table.Advance(m.clock.At(now.UnixNano()))
 			m.apps.advance(now.UnixNano())
 		}
-		if err == io.EOF {
+		switch {
+		case err == io.EOF:
 			return m.checkLinkType()
-		}
-		if err != nil {
+		case err != nil:
 			return err
+		case stopping && n == 0:
+			return nil
 		}
 	}
 	return nil

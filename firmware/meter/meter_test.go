@@ -403,3 +403,33 @@ func TestMeterAllocations(t *testing.T) {
 		t.Errorf("%v allocations for 20000 frames, %v for 10", many, few)
 	}
 }
+
+// late is a live source that has frames left when the meter is asked to stop.
+type late struct {
+	live
+	stop   context.CancelFunc
+	frame  capture.Frame
+	queued int
+}
+
+func (l *late) NextBatch(frames []capture.Frame) (int, error) {
+	l.stop()
+	if l.queued == 0 {
+		return 0, nil
+	}
+	l.queued--
+	frames[0] = l.frame
+	return 1, nil
+}
+
+// A meter that is asked to stop counts the frames that its source has by then.
+func TestMeterDrains(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	source := &late{stop: stop, queued: 5, frame: capture.Frame{Data: make([]byte, 60), WireLen: 60, LinkType: 1, Time: 1}}
+	if err := meter.Run(ctx, meter.Config{Source: source, Out: io.Discard}); err != nil {
+		t.Fatal(err)
+	}
+	if source.queued != 0 {
+		t.Errorf("%d frames were left behind", source.queued)
+	}
+}
