@@ -56,6 +56,20 @@ func endsOf(p *packet) (e ends, ok bool) {
 	return e, true
 }
 
+// app returns the application of a packet in our words, or "". An ICMP error
+// quotes another packet, whose application is not its own.
+func (p *packet) app() string {
+	if p.proto("icmp", "icmpv6") != nil {
+		return "icmp"
+	}
+	for _, app := range []string{"dns", "tls", "http", "dhcp"} {
+		if len(p.all(app)) > 0 {
+			return app
+		}
+	}
+	return ""
+}
+
 // vlanOf returns the packet's outermost VLAN id: of QinQ, if there are two.
 func vlanOf(p *packet) uint64 {
 	tag := p.proto("ieee8021ad", "vlan")
@@ -115,10 +129,8 @@ func flowTruth(packets []packet) []fact {
 		s.packets++
 		s.bytes += p.proto("frame").number("frame.len")
 		s.flags |= p.proto("tcp").number("tcp.flags") & 0xff
-		for _, app := range []string{"dns", "tls", "dhcp"} {
-			if len(p.all(app)) > 0 && p.proto("icmp") == nil {
-				f.fact.set("app", app)
-			}
+		if app := p.app(); app != "" {
+			f.fact.set("app", app)
 		}
 	}
 	var out []fact
