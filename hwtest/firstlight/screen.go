@@ -40,6 +40,19 @@ func fit(text string) string {
 	return text
 }
 
+// words prints words after a label, on as many lines as they take.
+func (s *screen) words(label string, words []string) {
+	line := label
+	for _, w := range words {
+		if len([]rune(line))+len(w) > width {
+			s.line("%s", line)
+			line = strings.Repeat(" ", len([]rune(label)))
+		}
+		line += w + "  "
+	}
+	s.line("%s", line)
+}
+
 // title prints a heading.
 func (s *screen) title(text string) {
 	s.mu.Lock()

@@ -103,7 +103,7 @@ func (s *show) report(ctx context.Context, once bool) error {
 		case <-tick.C:
 		}
 		now := s.tally.totals()
-		s.screen.line("%5d s  %s", second, rates(now, last))
+		s.screen.words(fmt.Sprintf("%5d s  ", second), rates(now, last))
 		last = now
 		if second != int(watchFor/time.Second) {
 			continue
@@ -118,16 +118,18 @@ func (s *show) report(ctx context.Context, once bool) error {
 	}
 }
 
-// rates is one line of the table: new records of each kind.
-func rates(now, last map[string]int) string {
-	var out strings.Builder
+// rates returns how many records of each kind are new.
+func rates(now, last map[string]int) []string {
+	var out []string
 	for _, kind := range slices.Sorted(maps.Keys(now)) {
-		fmt.Fprintf(&out, "%s %-5d ", kind, now[kind]-last[kind])
+		if n := now[kind] - last[kind]; n > 0 {
+			out = append(out, fmt.Sprintf("%s %d", kind, n))
+		}
 	}
-	if out.Len() == 0 {
-		return "nothing yet"
+	if len(out) == 0 {
+		return []string{"nothing"}
 	}
-	return out.String()
+	return out
 }
 
 // answers asks the questions the way people do.
@@ -169,7 +171,7 @@ func (s *show) end() error {
 	errs = append(errs, s.screen.step("stopping the collector", func(*step) error { return s.collector.Stop() }))
 	s.screen.title("summary")
 	s.screen.line("  played:   %d frames into the tap port; %d came out of it", s.tally.sent.Load(), leaked)
-	s.screen.line("  watched:  %s", rates(s.tally.totals(), nil))
+	s.screen.words("  watched:  ", rates(s.tally.totals(), nil))
 	if said, _, err := s.collector.Said.Expect(ctx, `^stored .*`); err == nil {
 		s.screen.line("  stored:   %s", strings.TrimPrefix(said[0], "stored "))
 		s.screen.line("            in %s", s.collector.Data)
