@@ -6,7 +6,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -47,14 +46,7 @@ func TestEnter(t *testing.T) {
 	if err := os.Chmod(root, 0o555); err != nil {
 		t.Fatal(err)
 	}
-	// Without cgo, as the sensor is: only then can Go set all its threads.
-	stage := filepath.Join(t.TempDir(), "stage")
-	build := exec.Command("go", "test", "-c", "-o", stage, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if msg, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building a stage: %v\n%s", err, msg)
-	}
-	cmd := exec.Command(stage)
+	cmd := exec.Command(buildStage(t))
 	cmd.Env = []string{"TAPROOT_TEST_STAGE=jailed", "TAPROOT_TEST_ROOT=" + root}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: Unshared}
 	out, err := cmd.CombinedOutput()
