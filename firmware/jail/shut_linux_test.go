@@ -98,7 +98,7 @@ func x32Call(capture.Source, *os.File, *os.File) {
 
 // startShutIn starts a stage with a ring on loopback and returns what it says,
 // how it ends, and what comes out of it.
-func startShutIn(t *testing.T, mode string) (said string, end error, batches []byte) {
+func startShutIn(t *testing.T, mode string) (said string, batches []byte, end error) {
 	t.Helper()
 	if os.Getuid() != 0 {
 		t.Skip("needs root")
@@ -143,7 +143,7 @@ func startShutIn(t *testing.T, mode string) (said string, end error, batches []b
 	go datagrams(stop)
 	batches, _ = io.ReadAll(pipes[2])
 	end = cmd.Wait()
-	return text.String(), end, batches
+	return text.String(), batches, end
 }
 
 // datagrams sends on loopback until stop.
@@ -177,7 +177,7 @@ func buildStage(t *testing.T) string {
 }
 
 func TestShutInDeniesEverything(t *testing.T) {
-	said, end, out := startShutIn(t, "attacks")
+	said, out, end := startShutIn(t, "attacks")
 	if end != nil || string(out) != "x" {
 		t.Errorf("stage ended with %v and wrote %q", end, out)
 	}
@@ -197,7 +197,7 @@ func TestShutInDeniesEverything(t *testing.T) {
 }
 
 func TestShutInMeters(t *testing.T) {
-	said, end, out := startShutIn(t, "metered")
+	said, out, end := startShutIn(t, "metered")
 	if want := "metered: <nil>, frames true, beats true, threads true, collections true\n"; end != nil || !strings.Contains(said, want) {
 		t.Errorf("stage ended with %v, want %q:\n%s", end, want, said)
 	}
@@ -221,7 +221,7 @@ func TestShutInEndsForeignCalls(t *testing.T) {
 	if runtime.GOARCH != "amd64" {
 		t.Skip("x32 is amd64's")
 	}
-	said, end, _ := startShutIn(t, "x32")
+	said, _, end := startShutIn(t, "x32")
 	var exit *exec.ExitError
 	if !errors.As(end, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGSYS || strings.Contains(said, "still") {
 		t.Errorf("got %v, want the end by SIGSYS:\n%s", end, said)

@@ -19,6 +19,8 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	case "jailed":
 		jailed()
+	case "landlocked":
+		landlocked()
 	case "attacks":
 		shutIn(attacks)
 	case "metered":
