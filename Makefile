@@ -36,7 +36,11 @@ hwtest: build ## the QEMU scenarios alone, with their measurements
 	@scripts/install-deps test
 	TAPROOT_HWTEST=1 $(GO) test -count=1 -v ./hwtest/...
 
-bench: build ## benchmarks of the wire, the engine, the journal and the lake
+bench: ## the engine beside its peers: ns per packet, Mpps, MB (root)
+	@scripts/install-deps bench
+	$(GO) run ./hwtest/bench
+
+benchmarks: build ## benchmarks of the wire, the engine, the journal and the lake
 	$(GO) test -run '^$$' -bench . -benchmem ./wire/... ./firmware/... ./collector/...
 
 truth: ## how much the engine finds of what other programs find in real captures

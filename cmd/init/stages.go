@@ -117,12 +117,21 @@ func runMeter(ctx context.Context, _ *slog.Logger) error {
 	if err := json.NewDecoder(os.Stdin).Decode(&c); err != nil {
 		return fmt.Errorf("reading config: %w", err)
 	}
-	ring, err := capture.RingFrom(os.NewFile(meterRing, "ring"), c.Ring)
+	socket, out := os.NewFile(meterRing, "ring"), os.NewFile(meterOut, "batches")
+	ring, err := capture.RingFrom(socket, c.Ring)
 	if err != nil {
 		return err
 	}
+	landlock, err := jail.ShutIn([]*os.File{out}, []*os.File{socket})
+	if err != nil {
+		return err
+	}
+	if landlock == 0 {
+		say("meter: this kernel has no landlock, the system call filter is alone")
+	}
+	tryToEscape(landlock)
 	return meter.Run(ctx, meter.Config{
-		Source: ring, Out: os.NewFile(meterOut, "batches"),
+		Source: ring, Out: out,
 		FlowCapacity: c.Flows, FirstFlow: c.FirstFlow, Heartbeat: supervisor.Beat,
 	})
 }

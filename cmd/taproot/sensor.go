@@ -13,58 +13,146 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/taproot-sensor/taproot/cmd/taproot/internal/zeek"
 	"github.com/taproot-sensor/taproot/firmware"
 	"github.com/taproot-sensor/taproot/firmware/capture"
+	"github.com/taproot-sensor/taproot/firmware/meter"
 	"github.com/taproot-sensor/taproot/internal/durable"
 	"github.com/taproot-sensor/taproot/provisioning"
 	"github.com/taproot-sensor/taproot/wire/enrol"
+	"github.com/taproot-sensor/taproot/wire/record"
 )
 
 var cmdSensor = command{"sensor", "run the sensor on this host, or on a capture file", runSensor}
 
 func runSensor(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	flags := newFlags("sensor", "-i INTERFACE|--read FILE --site FILE [FLAGS]", `  taproot sensor -i eth1 --site site.toml
+	flags := newFlags("sensor", "-i INTERFACE|--read FILE [--site FILE | [-o FILE] [--parquet DIR] [--zeek DIR]] [FLAGS]", `  taproot sensor -i eth1 --site site.toml
   taproot sensor -i eth1 --site site.toml --key /var/lib/taproot/sensor.key
   taproot sensor --read capture.pcap --site site.toml
+
+Without --site no collector is needed: records go to stdout, one JSON object per line, or where you say.
+
+  taproot sensor --read capture.pcap
+  taproot sensor --read capture.pcap --kind dns | jq -r .name
+  taproot sensor --read capture.pcap -o records.ndjson --parquet lake
+  taproot sensor --read capture.pcap --zeek logs         conn.log, dns.log, ssl.log, … as "zeek -r" writes them
+  taproot sensor -i eth1 --zeek logs
 `, stdout)
-	port := flags.String("i", "", "`interface` to capture from (Linux; needs root or CAP_NET_RAW)")
-	file := flags.String("read", "", "pcap or pcapng `file` to read instead")
-	siteFile := flags.String("site", "", "site `file`, which names the collector and its keys")
-	keyFile := flags.String("key", "", "`file` that keeps who this sensor is; made if missing (default: a new sensor each time)")
-	verbose := flags.Bool("v", false, "log what is dropped, and why")
+	var o sensorFlags
+	flags.StringVar(&o.port, "i", "", "`interface` to capture from (Linux; needs root or CAP_NET_RAW)")
+	flags.StringVar(&o.file, "read", "", "pcap or pcapng `file` to read instead")
+	flags.StringVar(&o.site, "site", "", "site `file`, which names the collector to send to and its keys")
+	flags.StringVar(&o.key, "key", "", "`file` that keeps who this sensor is; made if missing (default: a new sensor each time)")
+	flags.StringVar(&o.out, "o", "", "`file` for the records, one JSON object per line; - is stdout (default: stdout, unless they go elsewhere)")
+	flags.StringVar(&o.kind, "kind", "", "only records of `KIND` as JSON: flow, dns, tls, …")
+	flags.StringVar(&o.parquet, "parquet", "", "empty or new `DIR` for Parquet files, laid out as in a collector's lake")
+	flags.StringVar(&o.zeek, "zeek", "", "`DIR` for logs in the format of Zeek: conn.log, dns.log, ssl.log, http.log, …")
+	flags.BoolVar(&o.flowsOnly, "flows-only", false, "meter flows, and do not look at what is in them")
+	flags.BoolVar(&o.layers, "layers", false, "also a record of kind layer for each header of each packet")
+	flags.BoolVar(&o.verbose, "v", false, "log what is dropped, and why")
 	if err := parse(flags, args, 0); err != nil {
 		return err
 	}
-	switch {
-	case (*port == "") == (*file == ""):
-		return errors.New("sensor: want one of -i INTERFACE and --read FILE")
-	case *siteFile == "":
-		return errors.New("sensor: want --site FILE; \"taproot collector\" writes one beside its data")
+	if err := o.check(); err != nil {
+		return fmt.Errorf("sensor: %w", err)
 	}
-	s, err := provisioning.LoadSite(*siteFile)
-	if err != nil {
-		return err
+	level := slog.LevelInfo
+	if o.verbose {
+		level = slog.LevelDebug
 	}
-	identity, err := sensorKey(*keyFile)
-	if err != nil {
-		return err
-	}
-	source, err := openSource(*port, *file)
+	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
+	source, err := openSource(o.port, o.file)
 	if err != nil {
 		return err
 	}
 	defer source.Close()
-	level := slog.LevelInfo
-	if *verbose {
-		level = slog.LevelDebug
+	if o.site == "" {
+		writers, err := o.open(stdout, log)
+		if err != nil {
+			return err
+		}
+		return meterTo(ctx, meter.Config{Source: source, FlowsOnly: o.flowsOnly, Layers: o.layers}, writers)
+	}
+	s, err := provisioning.LoadSite(o.site)
+	if err != nil {
+		return err
+	}
+	identity, err := sensorKey(o.key)
+	if err != nil {
+		return err
 	}
 	host, _ := os.Hostname() // only a claim
 	return firmware.Run(ctx, firmware.Config{
 		Source: source, Site: s, Identity: identity,
-		Claims: enrol.Claims{"board": "host", "host": claimText(host), "arch": runtime.GOARCH, "source": claimText(*port + *file)},
-		Log:    slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})),
+		Claims: enrol.Claims{"board": "host", "host": claimText(host), "arch": runtime.GOARCH, "source": claimText(o.port + o.file)},
+		Log:    log,
 		Say:    func(line string) { fmt.Fprintf(stderr, "taproot: %s\n", line) },
 	})
+}
+
+// sensorFlags are what was said at the prompt.
+type sensorFlags struct {
+	port, file                 string
+	site, key                  string
+	out, kind                  string
+	parquet, zeek              string
+	flowsOnly, layers, verbose bool
+}
+
+// check refuses what cannot be done.
+func (o *sensorFlags) check() error {
+	local := o.out != "" || o.parquet != "" || o.zeek != ""
+	switch {
+	case (o.port == "") == (o.file == ""):
+		return errors.New("want one of -i INTERFACE and --read FILE")
+	case o.site != "" && (local || o.kind != ""):
+		return errors.New("--site sends all records to its collector; -o, --kind, --parquet and --zeek are for a sensor without one")
+	case o.site != "" && (o.flowsOnly || o.layers):
+		return errors.New("--flows-only and --layers are for a sensor without --site")
+	case o.site == "" && o.key != "":
+		return errors.New("--key says who the sensor is to a collector; it needs --site FILE")
+	case o.flowsOnly && o.layers:
+		return errors.New("--flows-only and --layers exclude each other")
+	case o.kind != "" && o.out == "" && local:
+		return errors.New("--kind chooses among JSON records; with --parquet or --zeek it needs -o FILE (- for stdout)")
+	case o.kind != "" && record.Lookup(o.kind) == nil:
+		var kinds []string
+		for _, def := range record.Kinds() {
+			kinds = append(kinds, def.Kind)
+		}
+		return fmt.Errorf("no kind %q; there are %s", o.kind, strings.Join(kinds, ", "))
+	case o.parquet != "" && o.parquet == o.zeek:
+		return errors.New("--parquet and --zeek need directories of their own")
+	}
+	return nil
+}
+
+// open opens where the records go.
+func (o *sensorFlags) open(stdout io.Writer, log *slog.Logger) (writers []recordWriter, err error) {
+	if o.zeek != "" {
+		if err := os.MkdirAll(o.zeek, 0o755); err != nil {
+			return nil, fmt.Errorf("making Zeek logs: %w", err)
+		}
+		writers = append(writers, zeekRecords{zeek.New(o.zeek, o.port+o.file)})
+	}
+	switch {
+	case o.out == "-" || len(writers) == 0 && o.out == "" && o.parquet == "":
+		writers = append(writers, &jsonRecords{w: stdout, kind: o.kind})
+	case o.out != "":
+		f, err := os.Create(o.out)
+		if err != nil {
+			return nil, err
+		}
+		writers = append(writers, &jsonRecords{w: f, kind: o.kind, file: f})
+	}
+	if o.parquet != "" {
+		p, err := openParquet(o.parquet, log)
+		if err != nil {
+			return nil, err
+		}
+		writers = append(writers, p)
+	}
+	return writers, nil
 }
 
 func openSource(port, file string) (capture.Source, error) {

@@ -68,6 +68,10 @@ func dropPrivileges(uid int) error {
 	if err := prctl(unix.PR_SET_NO_NEW_PRIVS, 1); err != nil {
 		return fmt.Errorf("entering jail: no_new_privs: %w", err)
 	}
+	// Nobody reads its memory, not even a process of the same user.
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return fmt.Errorf("entering jail: dumpable: %w", err)
+	}
 	return nil
 }
 

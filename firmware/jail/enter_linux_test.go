@@ -6,7 +6,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -37,6 +36,8 @@ func jailed() {
 	ports, err := net.Interfaces()
 	fmt.Println("interfaces:", len(ports), err)
 	fmt.Println("pid:", os.Getpid())
+	dumpable, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
+	fmt.Println("dumpable:", dumpable, err)
 }
 
 func TestEnter(t *testing.T) {
@@ -47,14 +48,7 @@ func TestEnter(t *testing.T) {
 	if err := os.Chmod(root, 0o555); err != nil {
 		t.Fatal(err)
 	}
-	// Without cgo, as the sensor is: only then can Go set all its threads.
-	stage := filepath.Join(t.TempDir(), "stage")
-	build := exec.Command("go", "test", "-c", "-o", stage, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if msg, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building a stage: %v\n%s", err, msg)
-	}
-	cmd := exec.Command(stage)
+	cmd := exec.Command(buildStage(t))
 	cmd.Env = []string{"TAPROOT_TEST_STAGE=jailed", "TAPROOT_TEST_ROOT=" + root}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: Unshared}
 	out, err := cmd.CombinedOutput()
@@ -70,8 +64,41 @@ func TestEnter(t *testing.T) {
 		"CapBnd:\t0000000000000000", "CapAmb:\t0000000000000000",
 		"packet socket: operation not permitted", "read /proc: open /proc: no such file",
 		"write: open /file: permission denied", "root again: operation not permitted",
-		"interfaces: 1 <nil>", "pid: 1\n",
+		"interfaces: 1 <nil>", "pid: 1\n", "dumpable: 0 <nil>\n",
 	} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+}
+
+// landlocked is a process under landlock alone, without the filter, and root at
+// that: it says which files it can still use.
+func landlocked() {
+	_, err := os.ReadDir("/")
+	fmt.Println("before:", err)
+	abi, err := forbidFiles()
+	fmt.Println("landlock:", abi, err)
+	_, err = os.ReadDir("/")
+	fmt.Println("read:", err)
+	fmt.Println("write:", os.WriteFile(os.Getenv("TAPROOT_TEST_ROOT")+"/x", nil, 0o600))
+}
+
+func TestLandlock(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root: others need no_new_privs first")
+	}
+	cmd := exec.Command(buildStage(t))
+	root := t.TempDir()
+	cmd.Env = []string{"TAPROOT_TEST_STAGE=landlocked", "TAPROOT_TEST_ROOT=" + root}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if strings.Contains(string(out), "landlock: 0 <nil>") {
+		t.Skip("this kernel has no landlock")
+	}
+	for _, want := range []string{"before: <nil>\n", "read: open /: permission denied\n", "write: open " + root + "/x: permission denied\n"} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("no %q in\n%s", want, out)
 		}

@@ -3,12 +3,13 @@
 //
 // A Stage is one child, supervised from outside: it must report that it is
 // alive, and is killed when it falls silent. Inside the child, Enter gives away
-// everything that the stage does not need before it looks at its input. Batches
-// pass between stages through a Relay, so that a stage that dies in the middle of
-// one takes none of the others along.
+// everything that the stage does not need before it looks at its input, and
+// ShutIn the rest of the system once everything is open. Batches pass between
+// stages through a Relay, so that a stage that dies in the middle of one takes
+// none of the others along.
 //
-// Which stages there are, and what each is handed, is cmd/init's to say. System
-// call filters are not here yet.
+// Which stages there are, and what each is handed, is cmd/init's to say.
+// docs/adr/0041 has the system calls that are left to a stage that is shut in.
 package jail
 
 import (

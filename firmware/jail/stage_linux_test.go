@@ -19,6 +19,14 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	case "jailed":
 		jailed()
+	case "landlocked":
+		landlocked()
+	case "attacks":
+		shutIn(attacks)
+	case "metered":
+		shutIn(metered)
+	case "x32":
+		shutIn(x32Call)
 	case "crash":
 		Supervisor().Beat()
 		os.Exit(3)

@@ -52,6 +52,7 @@ type Config struct {
 	MaxBatchAge  time.Duration    // longest wait of a record for its batch; zero is 1 s
 	CommunityID  bool             // write it into flow records; it is 30 bytes that the reader can make
 	Layers       bool             // write a record for each header of each packet
+	FlowsOnly    bool             // write flows, and do not look at what is in them
 	Heartbeat    func()           // called at least once a second while the loop turns; may be nil
 	Now          func() time.Time // for tests; nil is time.Now
 
@@ -116,6 +117,9 @@ func Run(ctx context.Context, cfg Config) error {
 	}
 	m := &meter{cfg: cfg, number: cfg.FirstFlow, words: make(words), frags: flow.NewFragments(), out: newOutput(cfg.Out, cfg.MaxBatchAge)}
 	m.apps = newApps(m.out)
+	if cfg.FlowsOnly {
+		m.out.observe = nil
+	}
 	m.table = flow.New(flow.Options{Capacity: cfg.FlowCapacity}, m.flowEnded)
 	err := m.loop(ctx)
 	m.table.Flush()
@@ -192,6 +196,11 @@ func (m *meter) meter(frames []capture.Frame) {
 		}
 		if created {
 			m.begin(r, i)
+		}
+		if m.cfg.FlowsOnly {
+			continue
+		}
+		if created {
 			m.apps.weirdEnds(r, p)
 		}
 		if m.cfg.Layers && m.load.level < levelNoLayers {
@@ -230,7 +239,9 @@ func (m *meter) begin(r *flow.Record, i int) {
 	if r.Client != m.updates[i].From {
 		r.SrcMAC, r.DstMAC = r.DstMAC, r.SrcMAC
 	}
-	r.Parser = m.apps.parserFor(r)
+	if !m.cfg.FlowsOnly {
+		r.Parser = m.apps.parserFor(r)
+	}
 }
 
 // decode puts the packets of frame number i, f, at position n of the batch
@@ -300,11 +311,13 @@ func (m *meter) inside(f *capture.Frame, n int) int {
 // control takes a frame that is of no flow and reports whether it was of a
 // protocol that is known.
 func (m *meter) control(f *capture.Frame, meta *decode.Meta) bool {
-	switch meta.Kind {
-	case decode.ARP:
+	switch {
+	case m.cfg.FlowsOnly:
+		return meta.Kind == decode.ARP
+	case meta.Kind == decode.ARP:
 		m.apps.arp(f.Time, meta.VLAN, f.Data[meta.Payload:meta.PayloadEnd])
 		return true
-	case decode.Control:
+	case meta.Kind == decode.Control:
 		return m.apps.link(f, meta, meta.VLAN)
 	}
 	return false

@@ -1,0 +1,22 @@
+//go:build linux && compromised
+
+package main
+
+import "github.com/taproot-sensor/taproot/firmware/jail/attack"
+
+// tryToEscape does what a frame would do that has taken meter over, and says
+// on the console what became of it. hwtest boots such an image; no image for a
+// sensor is built with this tag.
+func tryToEscape(landlock int) {
+	const console = 1
+	tries := append(attack.Sends(meterRing, console), attack.Escapes(1, 2)...)
+	denied := 0
+	for _, try := range tries {
+		ok, err := try.Denied()
+		if ok {
+			denied++
+		}
+		say("compromised: %s: %v", try.Name, err)
+	}
+	say("compromised: %d of %d denied, landlock ABI %d", denied, len(tries), landlock)
+}
