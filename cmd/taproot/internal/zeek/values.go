@@ -47,6 +47,9 @@ var services = map[string]string{
 }
 
 func service(r *row) string {
+	if transport(r) == "icmp" { // Zeek has no service in it
+		return ""
+	}
 	app := r.text("app")
 	if name, ok := services[app]; ok {
 		app = name

@@ -84,6 +84,7 @@ func TestConn(t *testing.T) {
 	tcp.Duration, tcp.SrcPackets, tcp.SrcBytes, tcp.SrcPayload = 1500*time.Millisecond, 2, 150, 42
 	tcp.SrcMissed, tcp.DstMissed, tcp.History, tcp.State = 3, 4, "ShADad", "SF"
 	lone := ends("2001:db8::1", "2606::1")
+	lone.App, lone.History = "icmp", "D"
 	lone.ID, lone.SrcPort, lone.DstPort, lone.Proto, lone.SrcPackets, lone.SrcPayload, lone.Tunnel = 8, 128, 0, 58, 1, 20, 7
 	udp := ends("1.1.1.1", "192.168.0.1")
 	udp.ID, udp.Proto, udp.App, udp.DstPackets = 9, 17, "mdns", 1
@@ -96,7 +97,7 @@ func TestConn(t *testing.T) {
 		"local_resp", "F", "missed_bytes", "7", "history", "ShADad", "orig_pkts", "2", "orig_ip_bytes", "114", "resp_pkts", "0",
 		"tunnel_parents", "-")
 	expect(t, rows[1], "proto", "icmp", "id.orig_p", "128", "id.resp_p", "129", "service", "-", "duration", "-", "orig_bytes", "-",
-		"conn_state", "OTH", "local_orig", "T", "local_resp", "F", "orig_ip_bytes", "-", "tunnel_parents", rows[0]["uid"])
+		"conn_state", "OTH", "history", "-", "local_orig", "T", "local_resp", "F", "orig_ip_bytes", "-", "tunnel_parents", rows[0]["uid"])
 	expect(t, rows[2], "proto", "udp", "service", "dns", "conn_state", "SHR", "local_orig", "F", "local_resp", "T")
 	if rows[0]["uid"] == rows[1]["uid"] || rows[0]["uid"][0] != 'C' {
 		t.Errorf("uids %q and %q, want two that begin with C", rows[0]["uid"], rows[1]["uid"])
