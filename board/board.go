@@ -27,12 +27,17 @@ type Board struct {
 	Debian string `json:"debian"`
 	Kernel string `json:"kernel"`
 
-	// Modules are the kernel modules wanted, in the order they are loaded.
+	// Modules are the kernel modules that are always loaded, in this order.
 	// What they depend on is found by the builder.
 	Modules []string `json:"modules"`
 
-	// Boot is how the machine's firmware starts the image.
-	Boot Boot `json:"boot"`
+	// Drivers are modules that are loaded iff the machine has a device for
+	// them: one that the modaliases of Linux name.
+	Drivers []string `json:"drivers,omitempty"`
+
+	// Boots are the ways in which the machine's firmware may start the image,
+	// the preferred one first.
+	Boots []Boot `json:"boots"`
 
 	// Console is the kernel's name for the serial line.
 	Console string `json:"console"`
@@ -42,8 +47,19 @@ type Board struct {
 	Watchdog time.Duration `json:"watchdog"`
 
 	Ports []Port   `json:"ports"`
+	Pins  []Pin    `json:"pins,omitempty"`
 	Disk  []Region `json:"disk,omitempty"`
-	QEMU  *QEMU    `json:"qemu,omitempty"`
+
+	// Needs is what an operator must have beside the board itself, one thing
+	// each: "2 GB of disk", "a USB Ethernet adapter for the tap port".
+	Needs []string `json:"needs,omitempty"`
+
+	// Proof is how far this board's image has been seen to work, and Proven
+	// says in a sentence what of it that was.
+	Proof  Proof  `json:"proof"`
+	Proven string `json:"proven"`
+
+	QEMU *QEMU `json:"qemu,omitempty"`
 }
 
 // Boot is a boot chain: what the machine's firmware loads.
@@ -53,8 +69,33 @@ type Boot string
 const (
 	// UEFI firmware loads one unified kernel image from a slot.
 	UEFI Boot = "uefi"
+	// BIOS starts GRUB from the region bios-boot, which loads kernel and
+	// initramfs out of a slot.
+	BIOS Boot = "bios"
+	// UBoot runs a script that loads kernel, initramfs and device tree from a
+	// slot.
+	UBoot Boot = "uboot"
+	// Tryboot is the loader of a Raspberry Pi, which autoboot.txt in the
+	// region boot points at a slot.
+	Tryboot Boot = "tryboot"
 	// Direct is a loader, such as QEMU, that is given kernel and initramfs.
 	Direct Boot = "direct"
+)
+
+// BootsBy reports whether the board can be started that way.
+func (b *Board) BootsBy(boot Boot) bool { return slices.Contains(b.Boots, boot) }
+
+// Proof is how a board was shown to work.
+type Proof string
+
+// What proves a board.
+const (
+	// ProofWhole: QEMU runs everything, from the machine's firmware on.
+	ProofWhole Proof = "QEMU, whole"
+	// ProofPartly: QEMU runs some of it; Board.Proven says what.
+	ProofPartly Proof = "QEMU, partly"
+	// ProofNone: built and checked as files; nobody has run it.
+	ProofNone Proof = "not on hardware"
 )
 
 // Role is what a port is for.
@@ -74,9 +115,34 @@ type Port struct {
 
 	// Device is the name of the bus device that the interface belongs to, as
 	// in /sys/devices: it depends on where the interface is wired and not on
-	// its MAC address or on the order in which drivers start.
-	Device string `json:"device"`
+	// its MAC address or on the order in which drivers start. Empty, where the
+	// wiring is not known, it is the first Ethernet interface that no other
+	// port has, in the order of bus paths: PCI and the processor's own before
+	// USB.
+	Device string `json:"device,omitempty"`
 }
+
+// A Pin is a line of a GPIO chip that the panel drives or reads.
+type Pin struct {
+	Role      PinRole `json:"role"`
+	Chip      string  `json:"chip"` // its label, as gpiodetect shows it
+	Line      int     `json:"line"`
+	ActiveLow bool    `json:"active_low,omitempty"`
+}
+
+// PinRole is what a pin shows, or that it is the button.
+type PinRole string
+
+// The pin roles.
+const (
+	PinPower  PinRole = "power"
+	PinLink   PinRole = "link"
+	PinTap    PinRole = "tap"
+	PinUplink PinRole = "uplink"
+	PinUpdate PinRole = "update"
+	PinFault  PinRole = "fault"
+	PinButton PinRole = "button"
+)
 
 // Port returns the first port that plays role. Every board has one for each.
 func (b *Board) Port(role Role) Port {

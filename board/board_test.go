@@ -26,8 +26,19 @@ func TestBoards(t *testing.T) {
 			if b.Summary == "" || b.Kernel == "" || b.Console == "" || b.Watchdog <= 0 {
 				t.Error("summary, kernel, console and watchdog must be set")
 			}
-			if (b.Boot == board.UEFI) != (len(b.Disk) > 0) {
-				t.Errorf("boot chain %q with %d disk regions", b.Boot, len(b.Disk))
+			if b.Proof == "" || b.Proven == "" {
+				t.Error("it is not said how the board is proven")
+			}
+			if len(b.Boots) == 0 {
+				t.Error("no boot chain")
+			}
+			if onDisk := slices.ContainsFunc(b.Boots, func(c board.Boot) bool { return c != board.Direct }); onDisk != (len(b.Disk) > 0) {
+				t.Errorf("boot chains %q with %d disk regions", b.Boots, len(b.Disk))
+			}
+			for chain, region := range map[board.Boot]string{board.BIOS: board.RegionBIOSBoot, board.UBoot: board.RegionBoot, board.Tryboot: board.RegionBoot} {
+				if _, ok := b.Region(region); b.BootsBy(chain) && !ok {
+					t.Errorf("boot chain %q wants a region %q", chain, region)
+				}
 			}
 		})
 	}
@@ -40,7 +51,7 @@ func TestPorts(t *testing.T) {
 			if names[p.Name] || devices[p.Device] {
 				t.Errorf("%s: port %q or its device %q is listed twice", b.Name, p.Name, p.Device)
 			}
-			names[p.Name], devices[p.Device] = true, true
+			names[p.Name], devices[p.Device] = true, p.Device != ""
 		}
 		for _, role := range []board.Role{board.Uplink, board.Tap} {
 			if !slices.ContainsFunc(b.Ports, func(p board.Port) bool { return p.Role == role }) {

@@ -1,5 +1,7 @@
 package board
 
+import "slices"
+
 // A Region is one partition of a board's disk. Regions are kept in the order
 // they lie on the disk.
 type Region struct {
@@ -9,20 +11,51 @@ type Region struct {
 	Size  int64  `json:"size"`
 }
 
-// GPT partition types. Journal is taproot's own.
+// Names of regions. A board has those that its boot chains need; both slots and
+// the journal are on every disk.
 const (
-	TypeESP     = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
-	TypeJournal = "B8A3F2C4-6D0E-4B52-9A7C-7461726F6F74"
+	RegionBIOSBoot = "bios-boot" // GRUB, and its environment in the last 4 KiB
+	RegionBoot     = "boot"      // what a loader reads before any slot, and its state
+	RegionSlotA    = "slot-a"
+	RegionSlotB    = "slot-b"
+	RegionJournal  = "journal" // boot state, 1 MiB
 )
 
-const mib = 1 << 20
+// GPT partition types. Journal is taproot's own.
+const (
+	TypeBIOSBoot = "21686148-6449-6E6F-744E-656564454649"
+	TypeESP      = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
+	TypeJournal  = "B8A3F2C4-6D0E-4B52-9A7C-7461726F6F74"
+)
+
+// Region returns the board's region called name.
+func (b *Board) Region(name string) (Region, bool) {
+	i := slices.IndexFunc(b.Disk, func(r Region) bool { return r.Name == name })
+	if i < 0 {
+		return Region{}, false
+	}
+	return b.Disk[i], true
+}
+
+const (
+	kib = 1 << 10
+	mib = 1 << 20
+)
 
 // abDisk lays out a disk with two slots of slotSize bytes and the journal of
-// boot state behind them. The first MiB is the partition table's.
-func abDisk(slotSize int64) []Region {
-	return []Region{
-		{Name: "slot-a", Type: TypeESP, Start: 1 * mib, Size: slotSize},
-		{Name: "slot-b", Type: TypeESP, Start: 1*mib + slotSize, Size: slotSize},
-		{Name: "journal", Type: TypeJournal, Start: 1*mib + 2*slotSize, Size: 1 * mib},
+// boot state behind them. The first MiB is for the partition table and for
+// first, a region of a loader, if it has a name.
+func abDisk(slotSize int64, first Region) []Region {
+	regions := []Region{
+		{Name: RegionSlotA, Type: TypeESP, Start: 1 * mib, Size: slotSize},
+		{Name: RegionSlotB, Type: TypeESP, Start: 1*mib + slotSize, Size: slotSize},
+		{Name: RegionJournal, Type: TypeJournal, Start: 1*mib + 2*slotSize, Size: 1 * mib},
 	}
+	if first.Name == "" {
+		return regions
+	}
+	return append([]Region{first}, regions...)
 }
+
+// biosBoot is the place of GRUB between partition table and slots.
+var biosBoot = Region{Name: RegionBIOSBoot, Type: TypeBIOSBoot, Start: 32 * kib, Size: 1*mib - 32*kib}

@@ -138,7 +138,7 @@ func (o Options) pack(ctx context.Context, k kernel, init []byte) (*image, error
 			return nil, err
 		}
 	}
-	if o.Board.Boot == board.UEFI {
+	if o.Board.BootsBy(board.UEFI) {
 		if err := o.packUEFI(ctx, img); err != nil {
 			return nil, err
 		}
@@ -173,7 +173,11 @@ func (o Options) packUEFI(ctx context.Context, img *image) error {
 	if err != nil {
 		return err
 	}
-	slot, err := fatImage(o.Board.Disk[0].Size, fmt.Sprintf("%-8sEFI", "BOOT"+machine), uki)
+	region, ok := o.Board.Region(board.RegionSlotA)
+	if !ok {
+		return errors.New("the board's disk has no slots")
+	}
+	slot, err := fatImage(region.Size, fmt.Sprintf("%-8sEFI", "BOOT"+machine), uki)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/taproot-sensor/taproot/board"
@@ -53,9 +54,17 @@ func listBoards(stdout io.Writer) error {
 		for _, p := range b.Ports {
 			ports += p.Name + "=" + string(p.Role) + " "
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", b.Name, b.Debian, b.Boot, ports, b.Summary)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", b.Name, b.Debian, joinBoots(b.Boots), ports, b.Summary)
 	}
 	return w.Flush()
+}
+
+func joinBoots(boots []board.Boot) string {
+	words := make([]string, len(boots))
+	for i, b := range boots {
+		words[i] = string(b)
+	}
+	return strings.Join(words, ", ")
 }
 
 func writeJSON(w io.Writer, v any) error {

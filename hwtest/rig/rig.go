@@ -70,7 +70,7 @@ func Missing(b *board.Board) error {
 	if _, err := exec.LookPath(b.QEMU.Binary); err != nil {
 		return fmt.Errorf("%s is not installed; scripts/install-deps test installs it", b.QEMU.Binary)
 	}
-	if b.Boot == board.UEFI {
+	if b.BootsBy(board.UEFI) {
 		if _, err := firmware(b); err != nil {
 			return err
 		}
@@ -176,7 +176,7 @@ func (m *Machine) Close() {
 
 // arguments returns QEMU's command line and makes the files it names.
 func (m *Machine) arguments(cfg Config, sockets string) ([]string, error) {
-	q, uefi := cfg.Board.QEMU, cfg.Board.Boot == board.UEFI && !cfg.Direct
+	q, uefi := cfg.Board.QEMU, cfg.Board.BootsBy(board.UEFI) && !cfg.Direct
 	memory := q.Memory
 	if uefi {
 		memory = q.UEFIMemory

@@ -1,0 +1,26 @@
+package board
+
+var qemuARM64 = Board{
+	Name:    "qemu-arm64",
+	Summary: "QEMU virt, 64-bit ARM",
+	Arch:    "arm64",
+	Debian:  "arm64",
+	Kernel:  "linux-image-arm64",
+	Modules: []string{"virtio_pci", "i6300esb", "virtio_rng", "virtio_net", "virtio_blk", "gpio_keys", "evdev"},
+	Boots:   []Boot{Direct},
+	Console: "ttyAMA0,115200",
+
+	Watchdog: watchdogTimeout,
+	Ports:    qemuPorts,
+	Proof:    ProofWhole,
+	Proven:   "every scenario of hwtest, with its kernel handed to QEMU",
+	QEMU: &QEMU{
+		Binary: "qemu-system-aarch64",
+		Args: []string{"-machine", "virt,accel=tcg", "-cpu", "cortex-a72", "-nodefaults",
+			"-device", "virtio-rng-pci,addr=04.0", "-device", "i6300esb,addr=05.0"},
+		Kernel: "vmlinuz",
+		Memory: 128,
+		NICs:   qemuNICs,
+		Disk:   qemuDisk,
+	},
+}

@@ -1,0 +1,29 @@
+package board
+
+// qemuARMHF has the kernel's own software watchdog: Debian's armmp kernel is
+// built without i6300esb.
+var qemuARMHF = Board{
+	Name:    "qemu-armhf",
+	Summary: "QEMU virt, 32-bit ARMv7",
+	Arch:    "arm",
+	ARM:     "7",
+	Debian:  "armhf",
+	Kernel:  "linux-image-armmp",
+	Modules: []string{"virtio_pci", "softdog", "virtio_rng", "virtio_net", "virtio_blk", "evdev"},
+	Boots:   []Boot{Direct},
+	Console: "ttyAMA0,115200",
+
+	Watchdog: watchdogTimeout,
+	Ports:    qemuPorts,
+	Proof:    ProofWhole,
+	Proven:   "every scenario of hwtest, with its kernel handed to QEMU",
+	QEMU: &QEMU{
+		Binary: "qemu-system-arm",
+		Args: []string{"-machine", "virt,accel=tcg,highmem=off", "-cpu", "cortex-a15", "-nodefaults",
+			"-device", "virtio-rng-pci,addr=04.0"},
+		Kernel: "vmlinuz",
+		Memory: 128,
+		NICs:   qemuNICs,
+		Disk:   qemuDisk,
+	},
+}
