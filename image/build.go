@@ -177,7 +177,7 @@ func (o Options) packUEFI(ctx context.Context, img *image) error {
 	if !ok {
 		return errors.New("the board's disk has no slots")
 	}
-	slot, err := fatImage(region.Size, fmt.Sprintf("%-8sEFI", "BOOT"+machine), uki)
+	slot, _, err := fatImage(region.Size, []slotFile{{"EFI/BOOT/BOOT" + machine + ".EFI", uki}})
 	if err != nil {
 		return err
 	}

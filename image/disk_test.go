@@ -46,34 +46,72 @@ func writeTemp(t *testing.T, data []byte) string {
 
 func TestFATReadByOthers(t *testing.T) {
 	const slot = 30 << 20
-	for _, size := range []int{1, fatClusterSize, fatClusterSize + 1, 10_675_712, 29 << 20} {
+	for _, size := range []int{0, 1, fatClusterSize, fatClusterSize + 1, 10_675_712, 29 << 20} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
-			data := noise(size)
-			img, err := fatImage(slot, "BOOTX64 EFI", data)
+			files := []slotFile{
+				{"EFI/BOOT/BOOTX64.EFI", noise(size)},
+				{"grub.cfg", []byte("boot\n")},
+				{"EFI/BOOT/second.txt", []byte("another file in the same directory")},
+				{"overlays/miniuart-bt.dtbo", noise(3000)},
+				{"overlays/miniuart-uart.dtbo", noise(100)},
+				{"bcm2711-rpi-4-b.dtb", noise(2000)},
+			}
+			img, at, err := fatImage(slot, files)
 			if err != nil {
 				t.Fatal(err)
 			}
 			path := writeTemp(t, img)
 			run(t, "fsck.fat", "-n", "-v", path)
-			if out := run(t, "mdir", "-i", path, "-/", "-b", "::"); !strings.Contains(out, "::/EFI/BOOT/BOOTX64.EFI") {
-				t.Errorf("mdir shows\n%s", out)
-			}
-			copied := filepath.Join(t.TempDir(), "copy")
-			run(t, "mcopy", "-i", path, "::/EFI/BOOT/BOOTX64.EFI", copied)
-			if got, err := os.ReadFile(copied); err != nil || !bytes.Equal(got, data) {
-				t.Errorf("the file read back differs (%v)", err)
+			listed := run(t, "mdir", "-i", path, "-/", "-b", "::")
+			for _, f := range files {
+				if !strings.Contains(listed, "::/"+f.path) {
+					t.Errorf("%s: mdir shows\n%s", f.path, listed)
+				}
+				copied := filepath.Join(t.TempDir(), "copy")
+				run(t, "mcopy", "-i", path, "::/"+f.path, copied)
+				if got, err := os.ReadFile(copied); err != nil || !bytes.Equal(got, f.data) {
+					t.Errorf("%s read back differs (%v)", f.path, err)
+				}
+				if len(f.data) > 0 && !bytes.Equal(img[at[f.path]:][:len(f.data)], f.data) {
+					t.Errorf("%s is not in one piece at %d", f.path, at[f.path])
+				}
 			}
 		})
 	}
 }
 
-func TestFATRefuses(t *testing.T) {
-	if _, err := fatImage(30<<20, "BOOTX64 EFI", make([]byte, 30<<20)); err == nil || !strings.Contains(err.Error(), "does not fit") {
-		t.Errorf("a file as large as its slot: got %v", err)
+func TestFATManyFiles(t *testing.T) {
+	var files []slotFile
+	for i := range 100 {
+		files = append(files, slotFile{fmt.Sprintf("overlays/a-long-name-%03d.dtbo", i), noise(i)})
 	}
-	for _, size := range []int64{1 << 20, 1 << 30} {
-		if _, err := fatImage(size, "BOOTX64 EFI", nil); err == nil || !strings.Contains(err.Error(), "clusters") {
-			t.Errorf("slot of %d bytes: got %v", size, err)
+	img, _, err := fatImage(30<<20, files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := writeTemp(t, img)
+	run(t, "fsck.fat", "-n", "-v", path)
+	if out := run(t, "mdir", "-i", path, "-b", "::overlays"); strings.Count(out, "a-long-name-") != len(files) {
+		t.Errorf("mdir shows\n%s", out)
+	}
+}
+
+func TestFATRefuses(t *testing.T) {
+	tests := []struct {
+		name  string
+		size  int64
+		files []slotFile
+		want  string
+	}{
+		{"a file as large as its slot", 30 << 20, []slotFile{{"A", make([]byte, 30<<20)}}, "do not fit"},
+		{"too small", 1 << 20, nil, "clusters"},
+		{"nothing", 512, nil, "clusters"},
+		{"too large", 1 << 30, nil, "clusters"},
+		{"name", 30 << 20, []slotFile{{"a:b", nil}}, `file name "a:b"`},
+	}
+	for _, tt := range tests {
+		if _, _, err := fatImage(tt.size, tt.files); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: got %v, want %q", tt.name, err, tt.want)
 		}
 	}
 }
