@@ -11,12 +11,15 @@
 package image
 
 import (
+	"bytes"
 	"context"
+	"debug/buildinfo"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 
 	"github.com/taproot-sensor/taproot/board"
@@ -54,6 +57,10 @@ func Build(ctx context.Context, o Options) (Manifest, error) {
 			return Manifest{}, fmt.Errorf("building image for site %q: %w", o.Site.Name, err)
 		}
 	}
+	err = o.Cache.Progress.step("making the outputs for "+o.Board.Name, func() error { return o.finish(img) })
+	if err != nil {
+		return Manifest{}, fmt.Errorf("building image for board %q: %w", o.Board.Name, err)
+	}
 	if err := img.writeTo(o.Out); err != nil {
 		return Manifest{}, fmt.Errorf("writing image: %w", err)
 	}
@@ -75,14 +82,19 @@ func (o Options) base(ctx context.Context) (*image, error) {
 	return img, nil
 }
 
-// setSite puts a site in every file that has a place for one.
+// setSite puts a site in every file that has a place of its own for one; finish
+// makes the others of these.
 func (img *image) setSite(s site.Site) error {
 	region, err := s.Append(nil)
 	if err != nil {
 		return err
 	}
-	for name, data := range img.files {
-		if err := putSite(data, region, siteCopies[name]); err != nil {
+	for _, name := range []string{FileInitramfs, FileUKI} {
+		data, ok := img.files[name]
+		if !ok {
+			continue
+		}
+		if err := putSite(data, region); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
@@ -92,7 +104,7 @@ func (img *image) setSite(s site.Site) error {
 
 // build makes a base image.
 func (o Options) build(ctx context.Context) (*image, error) {
-	var init []byte
+	var init program
 	err := o.Cache.Progress.step("compiling init for "+o.Board.Name, func() (err error) {
 		init, err = compileInit(ctx, o.Board)
 		return err
@@ -113,7 +125,7 @@ func (o Options) build(ctx context.Context) (*image, error) {
 }
 
 // pack makes the files of an image.
-func (o Options) pack(ctx context.Context, k kernel, init []byte) (*image, error) {
+func (o Options) pack(ctx context.Context, k kernel, init program) (*image, error) {
 	mods, err := k.modules(o.Board.Modules)
 	if err != nil {
 		return nil, err
@@ -122,7 +134,7 @@ func (o Options) pack(ctx context.Context, k kernel, init []byte) (*image, error
 	if err != nil {
 		return nil, err
 	}
-	initrd, err := initramfs(init, mods, identity{Board: o.Board.Name, Kernel: k.release, Release: o.Release})
+	initrd, err := initramfs(init.data, mods, identity{Board: o.Board.Name, Kernel: k.release, Release: o.Release})
 	if err != nil {
 		return nil, fmt.Errorf("packing initramfs: %w", err)
 	}
@@ -133,74 +145,44 @@ func (o Options) pack(ctx context.Context, k kernel, init []byte) (*image, error
 		},
 		files: map[string][]byte{FileKernel: kernelImage, FileInitramfs: initrd},
 	}
-	if o.Board.Arch == "amd64" {
+	img.addPackage(k.name(), k.version, o.Board.Debian)
+	if o.Board.QEMU != nil && o.Board.QEMU.Kernel == FileVmlinux {
 		if img.files[FileVmlinux], err = k.vmlinux(ctx, kernelImage); err != nil {
 			return nil, err
 		}
 	}
 	if o.Board.BootsBy(board.UEFI) {
-		if err := o.packUEFI(ctx, img); err != nil {
+		if img.files[FileUKI], err = o.uki(ctx, img); err != nil {
 			return nil, err
 		}
 	}
-	return img, nil
-}
-
-// efiNames has, by Debian architecture, how UEFI abbreviates the machine in file
-// names (UEFI 2.10, section 3.5.1.1).
-var efiNames = map[string]string{"amd64": "X64", "arm64": "AA64"}
-
-// packUEFI adds the unified kernel image and the disk.
-func (o Options) packUEFI(ctx context.Context, img *image) error {
-	machine := efiNames[o.Board.Debian]
-	dir, _, err := o.Cache.Package(ctx, o.Board.Debian, "systemd-boot-efi")
-	if err != nil {
-		return err
+	if o.Board.BootsBy(board.BIOS) {
+		if err := o.packGRUB(ctx, img); err != nil {
+			return nil, err
+		}
 	}
-	stub, err := os.ReadFile(filepath.Join(dir, "usr/lib/systemd/boot/efi/linux"+strings.ToLower(machine)+".efi.stub"))
-	if err != nil {
-		return err
-	}
-	m := img.manifest
-	osRelease := fmt.Sprintf("ID=taproot\nNAME=taproot\nPRETTY_NAME=\"taproot %s\"\nVERSION_ID=%q\n", m.Release, m.Release)
-	uki, err := appendSections(stub, []section{
-		{".osrel", []byte(osRelease)},
-		{".cmdline", []byte(m.CommandLine)},
-		{".uname", []byte(m.Kernel)},
-		{".linux", img.files[FileKernel]},
-		{".initrd", img.files[FileInitramfs]},
-	})
-	if err != nil {
-		return err
-	}
-	region, ok := o.Board.Region(board.RegionSlotA)
-	if !ok {
-		return errors.New("the board's disk has no slots")
-	}
-	slot, _, err := fatImage(region.Size, []slotFile{{"EFI/BOOT/BOOT" + machine + ".EFI", uki}})
-	if err != nil {
-		return err
-	}
-	disk, err := diskImage(o.Board, map[string][]byte{"slot-a": slot, "slot-b": slot})
-	if err != nil {
-		return err
-	}
-	img.files[FileUKI], img.files[FileDisk] = uki, disk
-	return nil
+	img.files[FileSBOM], err = billOfMaterials(img.manifest, init.info, img.packages, mods)
+	return img, err
 }
 
 const modulePath = "github.com/taproot-sensor/taproot"
 
+// A program is compiled Go.
+type program struct {
+	data []byte
+	info *debug.BuildInfo // what it says it was built from
+}
+
 // compileInit compiles the sensor's program from the source around the working
 // directory.
-func compileInit(ctx context.Context, b *board.Board) ([]byte, error) {
+func compileInit(ctx context.Context, b *board.Board) (p program, err error) {
 	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", modulePath).Output()
 	if err != nil {
-		return nil, errors.New("compiling init needs Go and taproot's source around the working directory; or name a built image with --base")
+		return p, errors.New("compiling init needs Go and taproot's source around the working directory; or name a built image with --base")
 	}
 	tmp, err := os.MkdirTemp("", "taproot-init-")
 	if err != nil {
-		return nil, err
+		return p, err
 	}
 	defer os.RemoveAll(tmp)
 	path := filepath.Join(tmp, "init")
@@ -208,7 +190,13 @@ func compileInit(ctx context.Context, b *board.Board) ([]byte, error) {
 	cmd.Dir = strings.TrimSpace(string(out))
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+b.Arch, "GOARM="+b.ARM)
 	if msg, err := cmd.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("compiling init: %w\n%s", err, msg)
+		return p, fmt.Errorf("compiling init: %w\n%s", err, msg)
 	}
-	return os.ReadFile(path)
+	if p.data, err = os.ReadFile(path); err != nil {
+		return p, err
+	}
+	if p.info, err = buildinfo.Read(bytes.NewReader(p.data)); err != nil {
+		return p, fmt.Errorf("reading what init was built from: %w", err)
+	}
+	return p, nil
 }

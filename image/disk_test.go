@@ -123,7 +123,7 @@ func TestDiskReadByOthers(t *testing.T) {
 		}
 		t.Run(b.Name, func(t *testing.T) {
 			content := map[string][]byte{"slot-a": noise(1000), "slot-b": noise(1000)}
-			img, err := diskImage(b, content)
+			img, err := diskImage(b.Name, b.Disk, content)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -150,8 +150,8 @@ func TestDiskReadByOthers(t *testing.T) {
 }
 
 func TestDiskRefusesOverfullRegion(t *testing.T) {
-	b := &board.Board{Name: "tiny", Disk: []board.Region{{Name: "slot-a", Type: board.TypeESP, Start: 1 << 20, Size: 4096}}}
-	if _, err := diskImage(b, map[string][]byte{"slot-a": make([]byte, 4097)}); err == nil || !strings.Contains(err.Error(), `"slot-a": 4097 bytes, 4096 fit`) {
+	regions := []board.Region{{Name: "slot-a", Type: board.TypeESP, Start: 1 << 20, Size: 4096}}
+	if _, err := diskImage("tiny", regions, map[string][]byte{"slot-a": make([]byte, 4097)}); err == nil || !strings.Contains(err.Error(), `"slot-a": 4097 bytes, 4096 fit`) {
 		t.Errorf("got %v", err)
 	}
 }

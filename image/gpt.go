@@ -21,23 +21,23 @@ const (
 	gptHeaderSize = 92
 )
 
-// diskImage returns a disk with the board's regions, each filled from content by
-// name. What is not named stays zero.
-func diskImage(b *board.Board, content map[string][]byte) ([]byte, error) {
-	last := b.Disk[len(b.Disk)-1]
+// diskImage returns a disk with regions, each filled from content by name. What
+// is not named stays zero. The disk's own name goes into its GUIDs.
+func diskImage(name string, regions []board.Region, content map[string][]byte) ([]byte, error) {
+	last := regions[len(regions)-1]
 	sectors := uint64(last.Start+last.Size)/sector + gptTable + 1
 	img := make([]byte, sectors*sector)
 
 	firstUsable, lastUsable := uint64(2+gptTable), sectors-gptTable-2
 	entries := img[2*sector:][:gptTable*sector]
-	for i, r := range b.Disk {
+	for i, r := range regions {
 		e := entries[i*gptEntrySize:]
 		typ, err := parseGUID(r.Type)
 		if err != nil {
 			return nil, fmt.Errorf("region %q: %w", r.Name, err)
 		}
 		copy(e[0:], typ[:])
-		id := regionGUID(b.Name + "/" + r.Name)
+		id := regionGUID(name + "/" + r.Name)
 		copy(e[16:], id[:])
 		binary.LittleEndian.PutUint64(e[32:], uint64(r.Start/sector))
 		binary.LittleEndian.PutUint64(e[40:], uint64((r.Start+r.Size)/sector-1))
@@ -61,7 +61,7 @@ func diskImage(b *board.Board, content map[string][]byte) ([]byte, error) {
 		le.PutUint64(h[32:], other)
 		le.PutUint64(h[40:], firstUsable)
 		le.PutUint64(h[48:], lastUsable)
-		id := regionGUID(b.Name)
+		id := regionGUID(name)
 		copy(h[56:], id[:])
 		le.PutUint64(h[72:], table)
 		le.PutUint32(h[80:], gptEntries)

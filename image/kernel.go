@@ -35,6 +35,9 @@ func (c *Cache) kernel(ctx context.Context, b *board.Board) (kernel, error) {
 	return kernel{version: version, release: release, dir: dir}, nil
 }
 
+// name returns the name of the package.
+func (k kernel) name() string { return "linux-image-" + k.release }
+
 // image returns the kernel as Debian packs it.
 func (k kernel) image() ([]byte, error) {
 	return os.ReadFile(filepath.Join(k.dir, "boot", "vmlinuz-"+k.release))

@@ -23,10 +23,11 @@ const (
 	FileInitramfs = "initramfs.img" // what the kernel unpacks and runs
 	FileUKI       = "taproot.efi"   // kernel and initramfs for UEFI
 	FileDisk      = "disk.img"      // what a board is flashed with
+	FileISO       = "taproot.iso"   // a CD and a stick: runs in RAM, or installs
+	FileSlot      = "slot.img.zst"  // one slot, compressed: what an update brings
+	FileIPXE      = "boot.ipxe"     // a script for iPXE that starts the image over HTTP
+	FileSBOM      = "sbom.cdx.json" // what the image is made of, CycloneDX
 )
-
-// siteCopies says how often each file holds the site.
-var siteCopies = map[string]int{FileInitramfs: 1, FileUKI: 1, FileDisk: 2}
 
 // A Manifest says what an image is.
 type Manifest struct {
@@ -38,6 +39,9 @@ type Manifest struct {
 	CommandLine string            `json:"command_line"`
 	Site        string            `json:"site,omitempty"` // name; "" in a base image
 	Files       map[string]Digest `json:"files"`
+
+	// Slot is the slot that FileSlot holds, as it lies on a disk.
+	Slot *Digest `json:"slot,omitempty"`
 }
 
 // A Digest is the size and SHA-256 of one file.
@@ -50,6 +54,7 @@ type Digest struct {
 type image struct {
 	manifest Manifest
 	files    map[string][]byte
+	packages []debPackage // what files are made of; valid for an image being built
 }
 
 // readImage reads and checks an image that writeTo wrote.

@@ -8,7 +8,7 @@ import (
 )
 
 // siteRegions returns where in data the site's region lies: once in an
-// initramfs or a unified kernel image, once for each slot of a disk.
+// initramfs or a unified kernel image.
 func siteRegions(data []byte) ([]int, error) {
 	empty, err := siteArchive()
 	if err != nil {
@@ -30,9 +30,8 @@ func siteRegions(data []byte) ([]int, error) {
 	}
 }
 
-// putSite writes region over each of the places that data keeps for it, of
-// which there must be want.
-func putSite(data, region []byte, want int) error {
+// putSite writes region over the one place that data keeps for it.
+func putSite(data, region []byte) error {
 	if len(region) != site.Capacity {
 		return fmt.Errorf("site of %d bytes, want %d", len(region), site.Capacity)
 	}
@@ -40,11 +39,9 @@ func putSite(data, region []byte, want int) error {
 	if err != nil {
 		return err
 	}
-	if len(found) != want {
-		return fmt.Errorf("found %d places for a site, want %d", len(found), want)
+	if len(found) != 1 {
+		return fmt.Errorf("found %d places for a site, want 1", len(found))
 	}
-	for _, at := range found {
-		copy(data[at:], region)
-	}
+	copy(data[found[0]:], region)
 	return nil
 }

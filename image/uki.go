@@ -69,6 +69,25 @@ func appendSections(stub []byte, sections []section) ([]byte, error) {
 	return out, nil
 }
 
+// A place is where something lies in a file.
+type place struct{ offset, size int64 }
+
+// sectionsOf returns where the sections of a unified kernel image lie.
+func sectionsOf(uki []byte) (map[string]place, error) {
+	f, err := pe.NewFile(bytes.NewReader(uki))
+	if err != nil {
+		return nil, fmt.Errorf("reading UKI: %w", err)
+	}
+	places := map[string]place{}
+	for _, s := range f.Sections {
+		if int64(s.Offset)+int64(min(s.Size, s.VirtualSize)) > int64(len(uki)) {
+			return nil, fmt.Errorf("reading UKI: section %q is cut short", s.Name)
+		}
+		places[s.Name] = place{int64(s.Offset), int64(min(s.Size, s.VirtualSize))}
+	}
+	return places, nil
+}
+
 func alignUp(n, align uint32) uint32 { return (n + align - 1) / align * align }
 
 // pad appends zeros until len(b) is a multiple of align.

@@ -1,0 +1,147 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/taproot-sensor/taproot/board"
+)
+
+// efiNames has, by Debian architecture, how UEFI abbreviates the machine in file
+// names (UEFI 2.10, section 3.5.1.1).
+var efiNames = map[string]string{"amd64": "X64", "arm64": "AA64"}
+
+// uki returns the unified kernel image of what img holds.
+func (o Options) uki(ctx context.Context, img *image) ([]byte, error) {
+	machine := efiNames[o.Board.Debian]
+	dir, version, err := o.Cache.Package(ctx, o.Board.Debian, "systemd-boot-efi")
+	if err != nil {
+		return nil, err
+	}
+	img.addPackage("systemd-boot-efi", version, o.Board.Debian)
+	stub, err := os.ReadFile(filepath.Join(dir, "usr/lib/systemd/boot/efi/linux"+strings.ToLower(machine)+".efi.stub"))
+	if err != nil {
+		return nil, err
+	}
+	m := img.manifest
+	osRelease := fmt.Sprintf("ID=taproot\nNAME=taproot\nPRETTY_NAME=\"taproot %s\"\nVERSION_ID=%q\n", m.Release, m.Release)
+	return appendSections(stub, []section{
+		{".osrel", []byte(osRelease)},
+		{".cmdline", []byte(m.CommandLine)},
+		{".uname", []byte(m.Kernel)},
+		{".linux", img.files[FileKernel]},
+		{".initrd", img.files[FileInitramfs]},
+	})
+}
+
+// packGRUB adds a disk and an ISO that have GRUB, and as yet nothing that GRUB
+// could start.
+func (o Options) packGRUB(ctx context.Context, img *image) error {
+	g, version, err := o.Cache.grub(ctx, o.Board)
+	if err != nil {
+		return err
+	}
+	img.addPackage("grub-pc-bin", version, "amd64")
+	disk, err := diskImage(o.Board.Name, o.Board.Disk, nil)
+	if err != nil {
+		return err
+	}
+	region, _ := o.Board.Region(board.RegionBIOSBoot)
+	if err := g.install(disk, region); err != nil {
+		return err
+	}
+	img.files[FileDisk] = disk
+	img.files[FileISO], err = newISO(o.Board, g)
+	return err
+}
+
+// finish makes what is made of the site's own kernel and initramfs: slot, disk,
+// ISO and what an update brings. Of a disk or an ISO that is there, GRUB stays.
+func (o Options) finish(img *image) error {
+	if !o.Board.BootsBy(board.UEFI) {
+		return nil
+	}
+	slot, err := o.slot(img)
+	if err != nil {
+		return err
+	}
+	disk := img.files[FileDisk]
+	if disk == nil {
+		if disk, err = diskImage(o.Board.Name, o.Board.Disk, nil); err != nil {
+			return err
+		}
+		img.files[FileDisk] = disk
+	}
+	for _, name := range []string{board.RegionSlotA, board.RegionSlotB} {
+		region, ok := o.Board.Region(name)
+		if !ok || region.Size != int64(len(slot)) || region.Start+region.Size > int64(len(disk)) {
+			return fmt.Errorf("the disk has no region %q for a slot of %d bytes", name, len(slot))
+		}
+		copy(disk[region.Start:], slot)
+	}
+	if iso := img.files[FileISO]; iso != nil {
+		if err := fillISO(iso, o.Board, img.manifest, slot, disk); err != nil {
+			return err
+		}
+	}
+	img.files[FileIPXE] = []byte(ipxeScript(img.manifest))
+	d := digest(slot)
+	img.manifest.Slot = &d
+	img.files[FileSlot], err = compress(slot)
+	return err
+}
+
+// slot returns the FAT image that goes into either slot.
+func (o Options) slot(img *image) ([]byte, error) {
+	region, ok := o.Board.Region(board.RegionSlotA)
+	if !ok {
+		return nil, errors.New("the board's disk has no slots")
+	}
+	uki := img.files[FileUKI]
+	files := []slotFile{{"EFI/BOOT/BOOT" + efiNames[o.Board.Debian] + ".EFI", uki}}
+	if o.Board.BootsBy(board.BIOS) {
+		v, err := newFAT(region.Size)
+		if err != nil {
+			return nil, err
+		}
+		config, err := grubSlot(uki, int64(v.offset(v.next)), img.manifest.CommandLine)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, slotFile{"grub.cfg", config})
+	}
+	slot, _, err := fatImage(region.Size, files)
+	return slot, err
+}
+
+// compress returns data as one zstd frame. What a slot holds is compressed
+// already, so that more than the default level finds nothing more.
+func compress(data []byte) ([]byte, error) {
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		return nil, err
+	}
+	defer enc.Close()
+	return enc.EncodeAll(data, nil), nil
+}
+
+// ipxeScript returns a script that starts the image from where it was fetched
+// itself; ipxe.org/cmd has the commands. UEFI machines get the UKI, so that
+// what they check is what we signed.
+func ipxeScript(m Manifest) string {
+	return fmt.Sprintf(`#!ipxe
+# taproot %s for %s: put this file, %s, %s and %s in one directory of a web server.
+iseq ${platform} efi && goto efi ||
+kernel %s initrd=%s %s || shell
+initrd %s || shell
+boot
+:efi
+chain %s
+`, m.Release, m.Board, FileKernel, FileInitramfs, FileUKI, FileKernel, FileInitramfs, m.CommandLine, FileInitramfs, FileUKI)
+}
