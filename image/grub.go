@@ -33,10 +33,10 @@ var grubLiveConfig string
 
 // grubModules are what the configurations need. There is no shell to type
 // commands in, and no reading of anything that is not named here.
-var grubModules = []string{"biosdisk", "normal", "memdisk", "tar", "linux", "loadenv", "test", "echo", "serial", "reboot", "sleep", "part_gpt", "fat"}
+var grubModules = []string{"biosdisk", "normal", "memdisk", "tar", "linux", "loadenv", "test", "echo", "serial", "terminal", "configfile", "regexp", "reboot", "sleep", "part_gpt", "fat"}
 
 // grubLiveModules are the same for an ISO.
-var grubLiveModules = []string{"biosdisk", "normal", "memdisk", "tar", "linux", "test", "echo", "serial", "reboot", "sleep", "loopback", "fat"}
+var grubLiveModules = []string{"biosdisk", "normal", "memdisk", "tar", "linux", "test", "echo", "serial", "terminal", "configfile", "reboot", "sleep", "iso9660", "loopback", "fat"}
 
 // grub is the GRUB of a board that boots by BIOS.
 type grub struct {
@@ -102,7 +102,7 @@ func grubImage(ctx context.Context, mkimage, dir, format, config string, modules
 	defer os.RemoveAll(tmp)
 	var memdisk bytes.Buffer
 	w := tar.NewWriter(&memdisk)
-	err = w.WriteHeader(&tar.Header{Name: "grub.cfg", Mode: 0o444, Size: int64(len(config)), Format: tar.FormatUSTAR})
+	err = w.WriteHeader(&tar.Header{Name: "boot/grub/grub.cfg", Mode: 0o444, Size: int64(len(config)), Format: tar.FormatUSTAR})
 	if err == nil {
 		_, err = w.Write([]byte(config))
 	}
@@ -113,7 +113,7 @@ func grubImage(ctx context.Context, mkimage, dir, format, config string, modules
 	if err := os.WriteFile(disk, memdisk.Bytes(), 0o644); err != nil {
 		return nil, err
 	}
-	args := append([]string{"--format", format, "--directory", dir, "--prefix", "(memdisk)", "--memdisk", disk, "--output", out}, modules...)
+	args := append([]string{"--format", format, "--directory", dir, "--prefix", "(memdisk)/boot/grub", "--memdisk", disk, "--output", out}, modules...)
 	if msg, err := exec.CommandContext(ctx, mkimage, args...).CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("grub-mkimage: %w: %s", err, strings.TrimSpace(string(msg)))
 	}
@@ -138,8 +138,7 @@ const (
 	grubEnvHead  = "# GRUB Environment Block\n"
 )
 
-// grubPlaces fills in where on a board's disk, and on an ISO, the configurations
-// find things.
+// grubPlaces fills in where on a board's disk the configuration finds things.
 func grubPlaces(b *board.Board) (*strings.Replacer, error) {
 	at := func(name string) int {
 		return slices.IndexFunc(b.Disk, func(r board.Region) bool { return r.Name == name })
@@ -152,7 +151,6 @@ func grubPlaces(b *board.Board) (*strings.Replacer, error) {
 	return strings.NewReplacer(
 		"@ENV@", fmt.Sprintf("%d+%d", env/sector, grubEnvSize/sector),
 		"@A@", fmt.Sprint(slotA+1), "@B@", fmt.Sprint(slotB+1),
-		"@LIVE@", fmt.Sprintf("%d+%d", isoSlotAt/sector, b.Disk[slotA].Size/sector),
 	), nil
 }
 
