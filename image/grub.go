@@ -13,27 +13,25 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 
 	"github.com/taproot-sensor/taproot/board"
+	"github.com/taproot-sensor/taproot/board/bootscript"
 )
 
 // GRUB starts a disk on machines with a BIOS: boot.img in the first sector
-// loads a core from the region bios-boot, which knows by grub.cfg in it which
-// slot to start. docs/format/image.md has the layout.
-//
-//go:embed grub.cfg
-var grubConfig string
+// loads a core from the region bios-boot, which knows by the configuration in
+// it (package bootscript) which slot to start. docs/format/image.md has the
+// layout.
 
-// grubLiveConfig is its counterpart on an ISO, which has one slot and no state.
+// grubLiveConfig is the configuration on an ISO, which has one slot and no state.
 //
 //go:embed grublive.cfg
 var grubLiveConfig string
 
 // grubModules are what the configurations need. There is no shell to type
 // commands in, and no reading of anything that is not named here.
-var grubModules = []string{"biosdisk", "normal", "memdisk", "tar", "linux", "loadenv", "test", "echo", "serial", "terminal", "configfile", "regexp", "reboot", "sleep", "part_gpt", "fat"}
+var grubModules = []string{"biosdisk", "normal", "memdisk", "tar", "linux", "loadenv", "test", "echo", "serial", "terminal", "configfile", "reboot", "sleep", "part_gpt", "fat"}
 
 // grubLiveModules are the same for an ISO.
 var grubLiveModules = []string{"biosdisk", "normal", "memdisk", "tar", "linux", "test", "echo", "serial", "terminal", "configfile", "reboot", "sleep", "iso9660", "loopback", "fat"}
@@ -52,7 +50,7 @@ const grubDir = "usr/lib/grub/i386-pc"
 // grub makes the GRUB of a board. grub-mkimage comes from the cache too, so that
 // program and parts are of one version.
 func (c *Cache) grub(ctx context.Context, b *board.Board) (g grub, version string, err error) {
-	places, err := grubPlaces(b)
+	config, err := bootscript.GRUBConfig(b)
 	if err != nil {
 		return g, "", err
 	}
@@ -77,11 +75,11 @@ func (c *Cache) grub(ctx context.Context, b *board.Board) (g grub, version strin
 		format, config string
 		modules        []string
 	}{
-		{&g.core, "i386-pc", grubConfig, grubModules},
+		{&g.core, "i386-pc", config, grubModules},
 		{&g.live, "i386-pc", grubLiveConfig, grubLiveModules},
 		{&g.cd, "i386-pc-eltorito", grubLiveConfig, grubLiveModules},
 	} {
-		if *k.core, err = grubImage(ctx, mkimage, dir, k.format, places.Replace(k.config), k.modules); err != nil {
+		if *k.core, err = grubImage(ctx, mkimage, dir, k.format, k.config, k.modules); err != nil {
 			return g, "", err
 		}
 	}
@@ -129,40 +127,9 @@ const (
 	grubBlockList    = 500  // LBA of the core's second sector, 8 bytes
 )
 
-// The environment of GRUB, in which the slot to start is kept: 1 KiB in the
-// last 4 KiB of the region bios-boot. What it says fits in its first sector,
-// so that a torn write cannot mix two states.
-const (
-	grubEnvSpace = 4096
-	grubEnvSize  = 1024
-	grubEnvHead  = "# GRUB Environment Block\n"
-)
-
-// grubPlaces fills in where on a board's disk the configuration finds things.
-func grubPlaces(b *board.Board) (*strings.Replacer, error) {
-	at := func(name string) int {
-		return slices.IndexFunc(b.Disk, func(r board.Region) bool { return r.Name == name })
-	}
-	boot, slotA, slotB := at(board.RegionBIOSBoot), at(board.RegionSlotA), at(board.RegionSlotB)
-	if boot < 0 || slotA < 0 || slotB < 0 {
-		return nil, errors.New("booting by BIOS needs the regions bios-boot, slot-a and slot-b")
-	}
-	env := b.Disk[boot].Start + b.Disk[boot].Size - grubEnvSpace
-	return strings.NewReplacer(
-		"@ENV@", fmt.Sprintf("%d+%d", env/sector, grubEnvSize/sector),
-		"@A@", fmt.Sprint(slotA+1), "@B@", fmt.Sprint(slotB+1),
-	), nil
-}
-
-// grubEnv returns an environment that starts slot a.
-func grubEnv() []byte {
-	const text = grubEnvHead + "slot=a\ntry=\n"
-	return append([]byte(text), bytes.Repeat([]byte("#"), grubEnvSize-len(text))...)
-}
-
 // install puts GRUB on a disk image: its boot sector, and its core into region.
 func (g grub) install(disk []byte, region board.Region) error {
-	if int64(len(g.core)) > region.Size-grubEnvSpace {
+	if int64(len(g.core)) > region.Size-bootscript.GRUBEnvSpace {
 		return fmt.Errorf("GRUB's core of %d bytes does not fit in region %q", len(g.core), region.Name)
 	}
 	lba := uint64(region.Start / sector)
@@ -170,7 +137,7 @@ func (g grub) install(disk []byte, region board.Region) error {
 	core := bytes.Clone(g.core)
 	binary.LittleEndian.PutUint64(core[grubBlockList:], lba+1)
 	copy(disk[at:], core)
-	copy(disk[at+region.Size-grubEnvSpace:], grubEnv())
+	copy(disk[at+region.Size-bootscript.GRUBEnvSpace:], bootscript.GRUBEnv("a", ""))
 	g.bootSector(disk, lba)
 	return nil
 }
