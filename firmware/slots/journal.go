@@ -195,7 +195,7 @@ func (j *Journal) place(i int) int64 { return j.at + int64(i)*recordStep }
 
 // Write makes s durable.
 func (j *Journal) Write(s State) error {
-	if err := writeDurably(j.disk, AppendRecord(nil, j.sequence+1, s), j.place(j.next)); err != nil {
+	if err := WriteDurably(j.disk, AppendRecord(nil, j.sequence+1, s), j.place(j.next)); err != nil {
 		return fmt.Errorf("writing boot journal: %w", err)
 	}
 	j.sequence++

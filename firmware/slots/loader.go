@@ -37,5 +37,5 @@ func rewrite(d Disk, b []byte, at int64) error {
 	if _, err := d.ReadAt(got, at); err == nil && string(got) == string(b) {
 		return nil
 	}
-	return writeDurably(d, b, at)
+	return WriteDurably(d, b, at)
 }

@@ -118,10 +118,11 @@ func readSector(d Disk, at int64) ([]byte, error) {
 	return b, err
 }
 
-var errNotWritten = errors.New("the disk does not hold what was written to it")
+// ErrNotWritten is a disk that lies.
+var ErrNotWritten = errors.New("the disk does not hold what was written to it")
 
-// writeDurably writes b, waits until it is durable and reads it back.
-func writeDurably(d Disk, b []byte, at int64) error {
+// WriteDurably writes b, waits until it is durable and reads it back.
+func WriteDurably(d Disk, b []byte, at int64) error {
 	if _, err := d.WriteAt(b, at); err != nil {
 		return err
 	}
@@ -133,7 +134,7 @@ func writeDurably(d Disk, b []byte, at int64) error {
 		return err
 	}
 	if string(got) != string(b) {
-		return errNotWritten
+		return ErrNotWritten
 	}
 	return nil
 }

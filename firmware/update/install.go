@@ -31,8 +31,6 @@ const (
 var (
 	ErrOnTrial = errors.New("this system is on trial itself")
 	ErrDigest  = errors.New("the image is not what its digest says")
-
-	errNotWritten = errors.New("the disk does not hold what was written to it")
 )
 
 // Install writes a release into the slot that does not run, and arms it: the
@@ -100,7 +98,7 @@ func (u *Updater) write(ctx context.Context, to slots.Slot, image io.Reader, wan
 		return nil
 	}
 	r := u.table[to.Region()]
-	if err := u.put(make([]byte, firstSector), r.Start); err != nil {
+	if err := u.close(to); err != nil {
 		return err
 	}
 	var first [firstSector]byte
@@ -135,27 +133,15 @@ func (u *Updater) write(ctx context.Context, to slots.Slot, image io.Reader, wan
 	}
 	rest := io.NewSectionReader(u.disk, r.Start+firstSector, r.Size-firstSector)
 	if got, err := digest(io.MultiReader(bytes.NewReader(first[:]), rest)); err != nil || got != want {
-		return errors.Join(errNotWritten, err)
+		return errors.Join(slots.ErrNotWritten, err)
 	}
-	return u.put(first[:], r.Start)
+	return slots.WriteDurably(u.disk, first[:], r.Start)
 }
 
-// put writes b, durably, and reads it back.
-func (u *Updater) put(b []byte, at int64) error {
-	if _, err := u.disk.WriteAt(b, at); err != nil {
-		return err
-	}
-	if err := u.disk.Flush(); err != nil {
-		return err
-	}
-	got := make([]byte, len(b))
-	if _, err := u.disk.ReadAt(got, at); err != nil {
-		return err
-	}
-	if !bytes.Equal(got, b) {
-		return errNotWritten
-	}
-	return nil
+// close makes a slot one that nothing starts: without its first sector it is no
+// file system.
+func (u *Updater) close(s slots.Slot) error {
+	return slots.WriteDurably(u.disk, make([]byte, firstSector), u.table[s.Region()].Start)
 }
 
 // digest hashes all of r.

@@ -80,10 +80,9 @@ func (u *Updater) open() (status Status, err error) {
 		status.Trial = t
 		err = u.begin()
 	case t != nil:
-		u.state.Fail(t.Digest, slots.Silent)
-		status.Failed = &u.state.Failed[len(u.state.Failed)-1]
-		u.state.Trial = nil
-		err = u.journal.Write(u.state)
+		if err = u.fail(t, slots.Silent); err == nil {
+			status.Failed = &u.state.Failed[len(u.state.Failed)-1]
+		}
 	}
 	if err == nil && u.state.Trial == nil && u.running != u.state.Committed {
 		status.Fallback = true
@@ -116,11 +115,35 @@ func (u *Updater) begin() error {
 	return u.journal.Write(u.state)
 }
 
+// fail ends a trial that was not confirmed. Its slot is closed, so that a
+// machine that loses its pointers does not start it, unless it is the only one
+// that is whole.
+func (u *Updater) fail(t *slots.Trial, why slots.Why) error {
+	if u.whole() {
+		if err := u.close(t.Slot); err != nil {
+			return err
+		}
+	}
+	next := u.state
+	next.Fail(t.Digest, why)
+	next.Trial = nil
+	if err := u.journal.Write(next); err != nil {
+		return err
+	}
+	u.state = next
+	return nil
+}
+
+// whole reports whether the committed slot holds what was committed.
+func (u *Updater) whole() bool {
+	digest, err := u.hash(u.state.Committed)
+	return err == nil && digest == u.state.Digest
+}
+
 // fallback keeps the committed slot if it holds what was committed: then only
 // the way to it was lost. A slot that went bad on the disk is committed no more.
 func (u *Updater) fallback() error {
-	digest, err := u.hash(u.state.Committed)
-	if err == nil && digest == u.state.Digest {
+	if u.whole() {
 		return nil
 	}
 	return u.adopt()
@@ -182,14 +205,10 @@ func (u *Updater) GiveUp() error {
 	if t == nil || t.Slot != u.running {
 		return fmt.Errorf("giving up trial: %w", errNoTrial)
 	}
-	next := u.state
-	next.Fail(t.Digest, slots.Unconfirmed)
-	next.Trial = nil
-	if err := u.journal.Write(next); err != nil {
+	if err := u.slots.Repair(u.state.Committed); err != nil {
 		return fmt.Errorf("giving up trial: %w", err)
 	}
-	u.state = next
-	if err := u.slots.Repair(next.Committed); err != nil {
+	if err := u.fail(t, slots.Unconfirmed); err != nil {
 		return fmt.Errorf("giving up trial: %w", err)
 	}
 	return nil
