@@ -39,8 +39,10 @@ type Board struct {
 	// the preferred one first.
 	Boots []Boot `json:"boots"`
 
-	// Console is the kernel's name for the serial line.
+	// Console is the kernel's name for the serial line. Screen says that there
+	// may be a screen beside it, which hears the same.
 	Console string `json:"console"`
+	Screen  bool   `json:"screen,omitempty"`
 
 	// Watchdog is how long /dev/watchdog0 waits for a ping before it resets
 	// the machine.
@@ -154,6 +156,9 @@ func (b *Board) Port(role Role) Port {
 // kernel log costs a second at 115200 baud.
 func (b *Board) CommandLine(debug bool) string {
 	words := []string{"console=" + b.Console, "panic=10"}
+	if b.Screen {
+		words = append([]string{"console=tty0"}, words...)
+	}
 	if !debug {
 		words = append(words, "quiet")
 	}
@@ -161,7 +166,7 @@ func (b *Board) CommandLine(debug bool) string {
 }
 
 // boards lists every board, by name.
-var boards = []*Board{&qemuARM64, &qemuARMHF, &qemuX86}
+var boards = []*Board{&pc, &qemuARM64, &qemuARMHF, &qemuX86}
 
 // All returns every board, sorted by name.
 func All() []*Board { return slices.Clone(boards) }

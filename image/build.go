@@ -134,7 +134,11 @@ func (o Options) pack(ctx context.Context, k kernel, init program) (*image, erro
 	if err != nil {
 		return nil, err
 	}
-	initrd, err := initramfs(init.data, mods, identity{Board: o.Board.Name, Kernel: k.release, Release: o.Release})
+	drivers, index, err := k.drivers(o.Board.Drivers, mods)
+	if err != nil {
+		return nil, err
+	}
+	initrd, err := initramfs(init.data, mods, drivers, index, identity{Board: o.Board.Name, Kernel: k.release, Release: o.Release})
 	if err != nil {
 		return nil, fmt.Errorf("packing initramfs: %w", err)
 	}
@@ -161,7 +165,7 @@ func (o Options) pack(ctx context.Context, k kernel, init program) (*image, erro
 			return nil, err
 		}
 	}
-	img.files[FileSBOM], err = billOfMaterials(img.manifest, init.info, img.packages, mods)
+	img.files[FileSBOM], err = billOfMaterials(img.manifest, init.info, img.packages, append(mods, drivers...))
 	return img, err
 }
 

@@ -25,7 +25,7 @@ const zstdWindow = 4 << 20
 // initramfs returns the site's archive, empty and uncompressed, and behind it
 // the compressed one with everything else. The kernel unpacks one after the
 // other (Documentation/driver-api/early-userspace/buffer-format.rst).
-func initramfs(init []byte, mods []module, id identity) ([]byte, error) {
+func initramfs(init []byte, mods, drivers []module, index []byte, id identity) ([]byte, error) {
 	about, err := json.Marshal(id)
 	if err != nil {
 		return nil, err
@@ -40,6 +40,12 @@ func initramfs(init []byte, mods []module, id identity) ([]byte, error) {
 		// Numbered, so that the order of names is the order of loading.
 		name := fmt.Sprintf("modules/%02d-%s.ko", i, m.name)
 		records = append(records, cpio.StaticRecord(m.data, cpio.Info{Name: name, Mode: cpio.S_IFREG | 0o444}))
+	}
+	if len(index) > 0 {
+		records = append(records, cpio.Directory("drivers", 0o755), cpio.StaticFile("drivers/index", string(index), 0o444))
+	}
+	for _, m := range drivers {
+		records = append(records, cpio.StaticRecord(m.data, cpio.Info{Name: "drivers/" + m.name + ".ko", Mode: cpio.S_IFREG | 0o444}))
 	}
 	main, err := archive(records)
 	if err != nil {

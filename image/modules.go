@@ -15,11 +15,21 @@ import (
 type module struct {
 	name string
 	data []byte
+	info modinfo
 }
 
 // modules returns the wanted modules and everything they depend on, in an
 // order that can be loaded one by one.
 func (k kernel) modules(wanted []string) ([]module, error) {
+	read, err := k.reader()
+	if err != nil {
+		return nil, err
+	}
+	return orderModules(wanted, read)
+}
+
+// reader returns a function that reads a module by its name.
+func (k kernel) reader() (func(name string) ([]byte, error), error) {
 	paths := map[string]string{}
 	root := filepath.Join(k.dir, "lib", "modules", k.release)
 	err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
@@ -31,13 +41,13 @@ func (k kernel) modules(wanted []string) ([]module, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listing modules: %w", err)
 	}
-	return orderModules(wanted, func(name string) ([]byte, error) {
+	return func(name string) ([]byte, error) {
 		path, ok := paths[name]
 		if !ok {
 			return nil, fmt.Errorf("kernel %s has none of that name", k.release)
 		}
 		return os.ReadFile(path)
-	})
+	}, nil
 }
 
 // moduleName returns name as the kernel spells it: a file virtio-rng.ko holds the
@@ -59,16 +69,16 @@ func orderModules(wanted []string, read func(name string) ([]byte, error)) ([]mo
 		if err != nil {
 			return fmt.Errorf("module %q: %w", name, err)
 		}
-		depends, err := parseDepends(data)
+		info, err := parseModinfo(data)
 		if err != nil {
 			return fmt.Errorf("module %q: %w", name, err)
 		}
-		for _, d := range depends {
+		for _, d := range info.depends {
 			if err := add(d, append(path, name)); err != nil {
 				return err
 			}
 		}
-		done = append(done, module{name: name, data: data})
+		done = append(done, module{name: name, data: data, info: info})
 		return nil
 	}
 	for _, name := range wanted {
@@ -79,32 +89,60 @@ func orderModules(wanted []string, read func(name string) ([]byte, error)) ([]mo
 	return done, nil
 }
 
-// parseDepends returns the names of the modules that a module depends on: the
-// depends= entry of its section .modinfo, a list of NUL-ended key=value strings
-// (include/linux/module.h).
-func parseDepends(ko []byte) ([]string, error) {
+// A modinfo is what a module says of itself.
+type modinfo struct {
+	depends []string // modules that must be loaded before
+	pre     []string // modules that should be, where they exist
+	aliases []string // patterns of the devices it drives
+}
+
+// parseModinfo reads a module's section .modinfo, a list of NUL-ended key=value
+// strings (include/linux/module.h).
+func parseModinfo(ko []byte) (modinfo, error) {
+	var info modinfo
 	f, err := elf.NewFile(bytes.NewReader(ko))
 	if err != nil {
-		return nil, err
+		return info, err
 	}
 	s := f.Section(".modinfo")
 	if s == nil {
-		return nil, fmt.Errorf("no section .modinfo")
+		return info, fmt.Errorf("no section .modinfo")
 	}
-	info, err := s.Data()
+	text, err := s.Data()
 	if err != nil {
-		return nil, err
+		return info, err
 	}
-	for entry := range bytes.SplitSeq(info, []byte{0}) {
-		list, ok := strings.CutPrefix(string(entry), "depends=")
-		if !ok || list == "" {
-			continue
+	for entry := range bytes.SplitSeq(text, []byte{0}) {
+		key, value, _ := strings.Cut(string(entry), "=")
+		switch key {
+		case "depends":
+			for name := range strings.SplitSeq(value, ",") {
+				if name != "" {
+					info.depends = append(info.depends, moduleName(name))
+				}
+			}
+		case "softdep":
+			info.pre = append(info.pre, softdeps(value)...)
+		case "alias":
+			info.aliases = append(info.aliases, value)
 		}
-		names := strings.Split(list, ",")
-		for i, n := range names {
-			names[i] = moduleName(n)
-		}
-		return names, nil
 	}
-	return nil, nil
+	return info, nil
+}
+
+// softdeps returns the modules that a softdep line, such as "pre: realtek post:
+// b", wants before.
+func softdeps(line string) (pre []string) {
+	before := false
+	for _, word := range strings.Fields(line) {
+		switch word {
+		case "pre:", "post:":
+			before = word == "pre:"
+		default:
+			if before {
+				pre = append(pre, moduleName(word))
+			}
+		}
+	}
+	return pre
 }

@@ -5,6 +5,7 @@ import (
 	"debug/elf"
 	"encoding/binary"
 	"errors"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -80,13 +81,25 @@ func TestOrderModules(t *testing.T) {
 	}
 }
 
-func FuzzParseDepends(f *testing.F) {
-	f.Add(testModule(f, "depends=virtio,net-failover\x00"))
+func TestParseModinfo(t *testing.T) {
+	got, err := parseModinfo(testModule(t, "license=GPL\x00depends=virtio,net-failover\x00softdep=pre: realtek-phy post: b\x00"+
+		"alias=pci:v00001AF4d*\x00alias=a=b\x00"))
+	want := modinfo{
+		depends: []string{"virtio", "net_failover"}, pre: []string{"realtek_phy"},
+		aliases: []string{"pci:v00001AF4d*", "a=b"},
+	}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %v; want %+v", got, err, want)
+	}
+}
+
+func FuzzParseModinfo(f *testing.F) {
+	f.Add(testModule(f, "depends=virtio,net-failover\x00softdep=pre: a post: b\x00"))
 	f.Add([]byte("\x7fELF"))
 	f.Fuzz(func(t *testing.T, ko []byte) {
-		names, err := parseDepends(ko)
-		if err != nil && names != nil {
-			t.Errorf("got names %q beside error %v", names, err)
+		info, err := parseModinfo(ko)
+		if err != nil && !reflect.DeepEqual(info, modinfo{}) {
+			t.Errorf("got %+v beside error %v", info, err)
 		}
 	})
 }

@@ -78,6 +78,12 @@ func (s *sensor) prepare() (missing []board.Port, err error) {
 	if err := boot.LoadModules(); err != nil {
 		s.log.Error("module", "err", err)
 	}
+	drivers, free, err := boot.OpenDrivers()
+	if err != nil {
+		return nil, err
+	}
+	settle := func() { s.settle(drivers) }
+	settle()
 	if err := boot.MountEFI(); err != nil {
 		s.log.Warn("no firmware variables", "err", err)
 	}
@@ -89,7 +95,24 @@ func (s *sensor) prepare() (missing []board.Port, err error) {
 	if _, s.key, err = ed25519.GenerateKey(nil); err != nil {
 		return nil, err
 	}
-	return boot.NamePorts(os.DirFS("/sys"), s.board.Ports, boot.RenameLink)
+	if missing, err = boot.NamePorts(os.DirFS("/sys"), s.board.Ports, settle, boot.RenameLink); err != nil {
+		return nil, err
+	}
+	if !boot.HasWatchdog() && drivers.Has(boot.SoftwareWatchdog) {
+		say("no hardware watchdog; the kernel's own is used")
+		if err := drivers.Load(boot.SoftwareWatchdog); err != nil {
+			s.log.Error("driver", "err", err)
+		}
+	}
+	return missing, free()
+}
+
+// settle loads the drivers of devices that have appeared. A driver that does
+// not load is logged once and done without.
+func (s *sensor) settle(drivers *boot.Drivers) {
+	if err := drivers.Settle(os.DirFS("/sys")); err != nil {
+		s.log.Error("driver", "err", err)
+	}
 }
 
 // upTap brings the tap port up. A machine without one stays reachable, so that

@@ -22,6 +22,7 @@ const (
 	imageFile  = "image.json"
 	siteFile   = "site.json"
 	modulesDir = "modules"
+	driversDir = "drivers"
 )
 
 // An Image is what a sensor knows of the image it was started from.

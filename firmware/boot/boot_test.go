@@ -49,7 +49,7 @@ func TestNamePorts(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				got := maps.Clone(tt.devices)
-				missing, err := NamePorts(testSys(tt.devices), testPorts, func(from, to string) error {
+				missing, err := NamePorts(testSys(tt.devices), testPorts, noDrivers, func(from, to string) error {
 					if _, taken := got[to]; taken {
 						return errors.New("file exists")
 					}

@@ -30,6 +30,14 @@ func LoadModules() error {
 	return errors.Join(append(errs, os.RemoveAll(dir))...)
 }
 
+// OpenDrivers returns the image's drivers, and a function that gives the memory
+// that their files take back once no more are wanted.
+func OpenDrivers() (d *Drivers, free func() error, err error) {
+	dir := filepath.Join("/", driversDir)
+	d, err = NewDrivers(os.DirFS("/"), func(name string) error { return loadModule(filepath.Join(dir, name+".ko")) })
+	return d, func() error { return os.RemoveAll(dir) }, err
+}
+
 func loadModule(path string) error {
 	f, err := os.Open(path)
 	if err != nil {

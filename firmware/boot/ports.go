@@ -1,6 +1,7 @@
 package boot
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -14,60 +15,133 @@ import (
 // loaded; drivers of USB adapters and multi-port cards take a second or two.
 const portPatience = 5 * time.Second
 
+// usbPatience is how long a port that is not named by its device must have been
+// the last to appear, if it hangs off USB: adapters come in any order.
+const usbPatience = 1500 * time.Millisecond
+
 // NamePorts gives the board's ports their names, with rename, and returns the
-// ports that the machine does not have. sys is /sys.
-func NamePorts(sys fs.FS, ports []board.Port, rename func(from, to string) error) (missing []board.Port, err error) {
-	deadline := time.Now().Add(portPatience)
+// ports that the machine does not have. sys is /sys; settle is called while
+// ports are waited for, and loads drivers.
+func NamePorts(sys fs.FS, ports []board.Port, settle func(), rename func(from, to string) error) (missing []board.Port, err error) {
+	deadline, last, since := time.Now().Add(portPatience), -1, time.Now()
 	for {
-		found, taken, err := findPorts(sys, ports)
+		settle()
+		there, err := readInterfaces(sys)
 		if err != nil {
 			return nil, fmt.Errorf("naming ports: %w", err)
 		}
-		if len(found) == len(ports) || time.Now().After(deadline) {
-			missing = slices.DeleteFunc(slices.Clone(ports), func(p board.Port) bool { return found[p] != "" })
-			return missing, renamePorts(found, taken, rename)
+		if len(there) != last {
+			last, since = len(there), time.Now()
+		}
+		found := findPorts(there, ports)
+		late := time.Now().After(deadline)
+		if late || len(found) == len(ports) && (!anyOnUSB(found, ports) || time.Since(since) >= usbPatience) {
+			missing = slices.DeleteFunc(slices.Clone(ports), func(p board.Port) bool { _, ok := found[p]; return ok })
+			return missing, renamePorts(found, there, rename)
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
 }
 
-// findPorts returns the present name of each port that is there, and all names
-// that are taken.
-func findPorts(sys fs.FS, ports []board.Port) (found map[board.Port]string, taken []string, err error) {
+// A netInterface is one entry of /sys/class/net.
+type netInterface struct {
+	name string
+	path string // of its device, such as ../../devices/pci0000:00/0000:00:02.0/virtio1/net/eth0; "" if it is none
+	wire bool   // Ethernet on a cable
+}
+
+func (i netInterface) usb() bool { return strings.Contains(i.path, "/usb") }
+
+// readInterfaces returns what interfaces there are, in the order of bus paths:
+// PCI and the processor's own before USB.
+func readInterfaces(sys fs.FS) ([]netInterface, error) {
 	entries, err := fs.ReadDir(sys, "class/net")
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	found = map[board.Port]string{}
+	var all []netInterface
 	for _, e := range entries {
-		taken = append(taken, e.Name())
-		// A link such as ../../devices/pci0000:00/0000:00:02.0/virtio1/net/eth0;
-		// not one for names that are no interface.
-		path, err := fs.ReadLink(sys, "class/net/"+e.Name())
-		if err != nil {
+		dir := "class/net/" + e.Name()
+		i := netInterface{name: e.Name()}
+		// Not a link for names that are no interface.
+		if i.path, err = fs.ReadLink(sys, dir); err == nil {
+			const ethernet = "1" // ARPHRD_ETHER of include/uapi/linux/if_arp.h
+			kind, _ := fs.ReadFile(sys, dir+"/type")
+			_, radio := fs.Stat(sys, dir+"/phy80211")
+			i.wire = strings.TrimSpace(string(kind)) == ethernet && radio != nil && !strings.Contains(i.path, "/virtual/")
+		}
+		all = append(all, i)
+	}
+	slices.SortStableFunc(all, func(a, b netInterface) int {
+		if a.usb() != b.usb() {
+			if a.usb() {
+				return 1
+			}
+			return -1
+		}
+		return strings.Compare(a.path, b.path)
+	})
+	return all, nil
+}
+
+// findPorts returns the interface of each port that is there. Ports that are
+// known by their order are there together or not at all: with one adapter
+// missing, which may be broken, the next would be taken for it, and what was a
+// tap port would speak.
+func findPorts(there []netInterface, ports []board.Port) map[board.Port]netInterface {
+	found := map[board.Port]netInterface{}
+	free := slices.DeleteFunc(slices.Clone(there), func(i netInterface) bool { return !i.wire })
+	var ordered []board.Port
+	for _, p := range ports {
+		if p.Device == "" {
+			ordered = append(ordered, p)
 			continue
 		}
-		for _, p := range ports {
-			if slices.Contains(strings.Split(path, "/"), p.Device) {
-				found[p] = e.Name()
+		for _, i := range there {
+			if slices.Contains(strings.Split(i.path, "/"), p.Device) {
+				found[p] = i
+				free = slices.DeleteFunc(free, func(f netInterface) bool { return f.name == i.name })
 			}
 		}
 	}
-	return found, taken, nil
+	if len(free) >= len(ordered) {
+		for n, p := range ordered {
+			found[p] = free[n]
+		}
+	}
+	return found
+}
+
+// anyOnUSB reports whether a port that is known by its order hangs off USB.
+func anyOnUSB(found map[board.Port]netInterface, ports []board.Port) bool {
+	return slices.ContainsFunc(ports, func(p board.Port) bool { return p.Device == "" && found[p].usb() })
 }
 
 // renamePorts goes through names of its own where ports have each other's.
-func renamePorts(found map[board.Port]string, taken []string, rename func(from, to string) error) error {
-	for p, name := range found {
-		if name != p.Name && slices.Contains(taken, p.Name) {
-			aside := "was-" + name
-			if err := rename(name, aside); err != nil {
-				return fmt.Errorf("naming port %q: %w", p.Name, err)
+func renamePorts(found map[board.Port]netInterface, there []netInterface, rename func(from, to string) error) error {
+	// Names that are wanted and that other interfaces have are freed first.
+	now := map[string]string{} // by the name that the kernel gave
+	aside := func(name string) error {
+		now[name] = "was-" + name
+		return rename(name, now[name])
+	}
+	wanted := func(name string) bool {
+		for p, i := range found {
+			if p.Name == name && i.name != name {
+				return true
 			}
-			found[p] = aside
+		}
+		return false
+	}
+	for _, i := range there {
+		if wanted(i.name) {
+			if err := aside(i.name); err != nil {
+				return fmt.Errorf("naming port %q: %w", i.name, err)
+			}
 		}
 	}
-	for p, name := range found {
+	for p, i := range found {
+		name := cmp.Or(now[i.name], i.name)
 		if name == p.Name {
 			continue
 		}

@@ -3,6 +3,7 @@ package boot
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/u-root/u-root/pkg/watchdog"
@@ -10,6 +11,16 @@ import (
 )
 
 const watchdogDevice = "/dev/watchdog0"
+
+// SoftwareWatchdog is the kernel module of a watchdog that needs no hardware,
+// and survives less for it.
+const SoftwareWatchdog = "softdog"
+
+// HasWatchdog reports whether the machine has a watchdog.
+func HasWatchdog() bool {
+	_, err := os.Stat(watchdogDevice)
+	return err == nil
+}
 
 // Watchdog pings the watchdog for as long as healthy says so, which must be
 // sooner than timeout. It returns when ctx ends, with the watchdog disarmed.
