@@ -14,10 +14,10 @@ import (
 )
 
 // The disks of a sweep are small, so that ten thousand of them can be tried:
-// slots of 1 MiB, which are FAT12. The real layout is image's; a sample of
+// slots of 512 KiB, which are FAT12. The real layout is image's; a sample of
 // states is booted from real images.
 const (
-	modelSlot = 1 << 20
+	modelSlot = 512 << 10
 	mib       = 1 << 20
 )
 

@@ -97,8 +97,9 @@ func (l *Log) add(op Op) {
 
 // Disk is a disk in memory.
 type Disk struct {
-	Bytes []byte
-	log   *Log
+	Bytes  []byte
+	log    *Log
+	broken bool
 }
 
 // ReadAt implements io.ReaderAt.
@@ -118,6 +119,9 @@ func (d *Disk) WriteAt(p []byte, at int64) (int, error) {
 	if at < 0 || at+int64(len(p)) > int64(len(d.Bytes)) {
 		return 0, io.ErrShortWrite
 	}
+	if d.broken {
+		return len(p), nil
+	}
 	d.log.add(Op{Kind: Write, At: at, Data: slices.Clone(p)})
 	return copy(d.Bytes[at:], p), nil
 }
@@ -136,6 +140,7 @@ type Vars struct {
 	kept     map[string][]byte
 	volatile map[string][]byte // those that a power cut forgets
 	log      *Log
+	broken   bool
 }
 
 // Get implements slots.Vars.
@@ -150,6 +155,9 @@ func (v *Vars) Get(name string) ([]byte, error) {
 
 // Set implements slots.Vars.
 func (v *Vars) Set(name string, data []byte) error {
+	if v.broken {
+		return nil
+	}
 	v.log.add(Op{Kind: Set, Name: name, Data: slices.Clone(data)})
 	v.kept[name] = slices.Clone(data)
 	return nil
@@ -181,6 +189,19 @@ func (m *Machine) Load(from *Machine) {
 	maps.Copy(m.Vars.kept, from.Vars.kept)
 	clear(m.Vars.volatile)
 	m.Argument = ""
+}
+
+// Break makes disk and variables accept what is written, and forget it.
+func (m *Machine) Break() { m.Disk.broken, m.Vars.broken = true, true }
+
+// Forget overwrites all that a loader knows of slots.
+func (m *Machine) Forget() {
+	clear(m.Vars.kept)
+	for _, r := range m.Chain.Board.Disk {
+		if r.Name == board.RegionBIOSBoot || r.Name == board.RegionBoot {
+			clear(m.Disk.Bytes[r.Start:][:r.Size])
+		}
+	}
 }
 
 // Record returns a log of all that is done to the machine from now on.
