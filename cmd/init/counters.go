@@ -46,6 +46,7 @@ func (s *sensor) counters() []counter {
 	if free, err := boot.ReadMemory(os.DirFS("/proc"), "MemAvailable"); err == nil {
 		all = append(all, counter{"memory_available", int64(free)})
 	}
+	all = append(all, s.updates.counters()...)
 	if s.tap == "" {
 		return append(all, counter{"tap_missing", 1})
 	}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -18,6 +19,7 @@ import (
 	"github.com/taproot-sensor/taproot/board"
 	"github.com/taproot-sensor/taproot/firmware/boot"
 	"github.com/taproot-sensor/taproot/firmware/jail"
+	"github.com/taproot-sensor/taproot/firmware/update"
 	"github.com/taproot-sensor/taproot/wire/site"
 )
 
@@ -34,6 +36,11 @@ type sensor struct {
 	stages  []*jail.Stage
 	relay   *jail.Relay
 	copying sync.WaitGroup // of batches into relay
+
+	updates updates
+	trial   update.Trial // what this boot has shown
+	restart atomic.Bool  // start anew when the stages have ended, instead of powering off
+	end     func()       // ends the stages
 }
 
 // runInit makes the machine a sensor and returns only when that fails.
@@ -44,16 +51,24 @@ func runInit(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	say("init up")
-	ctx, powerOff := context.WithCancel(ctx)
-	defer powerOff()
-	if err := boot.WatchPowerButton(powerOff); err != nil {
+	ctx, s.end = context.WithCancel(ctx)
+	defer s.end()
+	if err := boot.WatchPowerButton(s.end); err != nil {
 		log.Warn("no power button", "err", err)
+	}
+	s.trial.Show(update.Up)
+	if len(missing) == 0 {
+		s.trial.Show(update.Ports)
 	}
 	if err := s.upTap(missing); err != nil {
 		return err
 	}
 	if err := s.run(ctx); err != nil {
 		return err
+	}
+	if s.restart.Load() {
+		say("restarting")
+		return boot.Restart(s.updates.argument())
 	}
 	say("powering off")
 	return boot.PowerOff()
@@ -161,6 +176,7 @@ func (s *sensor) run(ctx context.Context) error {
 	serve("uplink", uplink.Run)
 	serve("watchdog", s.watchdog)
 	serve("report", s.report)
+	serve("updates", s.runUpdates)
 	for _, stage := range s.stages[1:] {
 		if err := stage.Run(ctx); err != nil {
 			s.log.Error("stage did not end in order", "stage", stage.Name, "err", err)
@@ -176,14 +192,15 @@ func (s *sensor) run(ctx context.Context) error {
 
 // watchdog keeps the machine from being reset while every stage is alive.
 func (s *sensor) watchdog(ctx context.Context) error {
-	return boot.Watchdog(ctx, s.board.Watchdog, func() bool {
-		for _, stage := range s.stages {
-			if !stage.Alive(s.board.Watchdog / 2) {
-				return false
-			}
-		}
-		return true
-	})
+	w := boot.Watchdog{
+		Timeout: s.board.Watchdog,
+		Healthy: func() bool {
+			return !slices.ContainsFunc(s.stages, func(stage *jail.Stage) bool { return !stage.Alive(s.board.Watchdog / 2) })
+		},
+		Pinged: func() { s.trial.Show(update.Watchdog) },
+		Stay:   s.restart.Load,
+	}
+	return w.Run(ctx)
 }
 
 // clockTolerance is how far the clock may be off before it is set: records have

@@ -21,6 +21,7 @@ import (
 	"github.com/taproot-sensor/taproot/firmware/jail"
 	"github.com/taproot-sensor/taproot/firmware/meter"
 	"github.com/taproot-sensor/taproot/firmware/spool"
+	"github.com/taproot-sensor/taproot/firmware/update"
 	"github.com/taproot-sensor/taproot/firmware/uplink"
 	"github.com/taproot-sensor/taproot/wire/enrol"
 	"github.com/taproot-sensor/taproot/wire/site"
@@ -103,6 +104,7 @@ func (s *sensor) meterStage() *jail.Stage {
 			}
 		})
 		say("tap port %s open", s.tap)
+		s.trial.Show(update.Ring)
 		return []*os.File{socket, out}, nil
 	})
 }
@@ -152,6 +154,7 @@ func (s *sensor) uplinkStage() *jail.Stage {
 		return []*os.File{in}, err
 	})
 	stage.Clock = s.setClock
+	stage.Stored = func() { s.trial.Show(update.Stored) }
 	return stage
 }
 
@@ -181,5 +184,6 @@ func runUplink(ctx context.Context, log *slog.Logger) error {
 		Say:       func(line string) { say("%s", line) },
 		Heartbeat: supervisor.Beat,
 		Clock:     supervisor.Clock,
+		Stored:    supervisor.Stored,
 	})
 }

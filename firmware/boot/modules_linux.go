@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/u-root/u-root/pkg/kmodule"
 	"golang.org/x/sys/unix"
@@ -38,13 +39,19 @@ func OpenDrivers() (d *Drivers, free func() error, err error) {
 	return d, func() error { return os.RemoveAll(dir) }, err
 }
 
+// moduleParameters are what modules are told. A watchdog that is armed stays so
+// when the machine is rebooted: a system on trial that hangs early has nobody
+// else to end it.
+var moduleParameters = map[string]string{"watchdog": "stop_on_reboot=0"}
+
 func loadModule(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	err = kmodule.FileInit(f, "", 0)
+	name := strings.TrimLeft(strings.TrimSuffix(filepath.Base(path), ".ko"), "0123456789-")
+	err = kmodule.FileInit(f, moduleParameters[name], 0)
 	if errors.Is(err, unix.EEXIST) || errors.Is(err, unix.ENODEV) {
 		return nil
 	}

@@ -26,13 +26,14 @@ var mounts = []mount{
 
 // efiVariables can be mounted once the modules are loaded, and only on UEFI.
 var efiVariables = []mount{
-	{"efivarfs", "/sys/firmware/efi/efivars", safe | unix.MS_RDONLY, "", true},
+	{"efivarfs", "/sys/firmware/efi/efivars", safe, "", true},
 }
 
 // Mount makes the file systems of a sensor. None is on a disk.
 func Mount() error { return mountAll(mounts) }
 
-// MountEFI makes the firmware's variables readable where there are any.
+// MountEFI makes the firmware's variables accessible where there are any. The
+// stages, which are no root, can change none.
 func MountEFI() error { return mountAll(efiVariables) }
 
 func mountAll(table []mount) error {

@@ -17,6 +17,19 @@ func PowerOff() error {
 	return fmt.Errorf("powering off: %w", unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF))
 }
 
+// Restart starts the machine anew, and tells the kernel argument, which some
+// loaders are to hear. It returns only if the kernel refuses.
+func Restart(argument string) error {
+	unix.Sync()
+	arg, err := unix.BytePtrFromString(argument)
+	if err != nil {
+		return fmt.Errorf("restarting: %w", err)
+	}
+	_, _, errno := unix.Syscall6(unix.SYS_REBOOT, unix.LINUX_REBOOT_MAGIC1, unix.LINUX_REBOOT_MAGIC2,
+		unix.LINUX_REBOOT_CMD_RESTART2, uintptr(unsafe.Pointer(arg)), 0, 0)
+	return fmt.Errorf("restarting: %w", errno)
+}
+
 // WatchPowerButton calls pressed when a power button is pressed: a person's, or
 // the ACPI event of a hypervisor. Its goroutines run until the machine is off.
 func WatchPowerButton(pressed func()) error {

@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"os"
 	"os/exec"
 	"sync"
@@ -51,6 +52,10 @@ type Stage struct {
 	// Clock, if set, is called with how far the process has found the
 	// machine's clock to be behind.
 	Clock func(offset time.Duration)
+
+	// Stored, if set, is called when the process has heard from the collector
+	// that it has stored a batch of this boot.
+	Stored func()
 
 	Log *slog.Logger
 
@@ -154,9 +159,12 @@ func (s *Stage) watch(ctx context.Context, p *os.Process, beats <-chan struct{},
 	}
 }
 
-// A report is one int64: 0 is a beat, another number a clock offset in
-// nanoseconds.
-const reportSize = 8
+// A report is one int64: 0 is a beat, reportStored what it says, another number
+// a clock offset in nanoseconds.
+const (
+	reportSize   = 8
+	reportStored = math.MinInt64
+)
 
 // readReports reads until the process is gone.
 func (s *Stage) readReports(r io.Reader, beats chan<- struct{}) {
@@ -165,9 +173,15 @@ func (s *Stage) readReports(r io.Reader, beats chan<- struct{}) {
 		if _, err := io.ReadFull(r, b[:]); err != nil {
 			return
 		}
-		if offset := time.Duration(binary.NativeEndian.Uint64(b[:])); offset != 0 {
+		switch v := int64(binary.NativeEndian.Uint64(b[:])); {
+		case v == reportStored:
+			if s.Stored != nil {
+				s.Stored()
+			}
+			continue
+		case v != 0:
 			if s.Clock != nil {
-				s.Clock(offset)
+				s.Clock(time.Duration(v))
 			}
 			continue
 		}
@@ -187,6 +201,9 @@ func Supervisor() Reporter { return Reporter{os.NewFile(reportFD, "supervisor")}
 
 // Beat says that the stage is alive.
 func (r Reporter) Beat() { r.send(0) }
+
+// Stored says that the collector has stored a batch.
+func (r Reporter) Stored() { r.send(reportStored) }
 
 // Clock says how far the machine's clock is behind.
 func (r Reporter) Clock(offset time.Duration) { r.send(offset) }

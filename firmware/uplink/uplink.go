@@ -49,6 +49,7 @@ type Config struct {
 	Say       func(line string)          // lines for the console
 	Heartbeat func()                     // called at least every second; may be nil
 	Clock     func(offset time.Duration) // called with how far the collector's clock is ahead; may be nil
+	Stored    func()                     // called when the collector has stored the first batch; may be nil
 }
 
 // Spool holds batches until they are stored; *spool.Spool does.
@@ -375,6 +376,9 @@ func (u *uplink) ack(d []byte, now time.Time) error {
 	if n := held - u.Spool.Len(); n > 0 {
 		if u.stats.stored == 0 {
 			u.Say("first batch acknowledged")
+			if u.Stored != nil {
+				u.Stored()
+			}
 		}
 		u.stats.stored += uint64(n)
 	}

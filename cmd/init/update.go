@@ -1,0 +1,137 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/taproot-sensor/taproot/firmware/slots"
+	"github.com/taproot-sensor/taproot/firmware/update"
+)
+
+// diskPatience is how long the disk with the slots may take to appear: drivers
+// of USB and of large machines take some seconds.
+const diskPatience = 20 * time.Second
+
+// updates is what process 1 knows of the machine's slots.
+type updates struct {
+	mu      sync.Mutex
+	updater *update.Updater // nil until the slots are found, and where there are none
+	status  update.Status
+	failed  bool // there are slots, and they cannot be used
+}
+
+// argument is what the kernel is told at a restart.
+func (u *updates) argument() string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.updater == nil {
+		return ""
+	}
+	return u.updater.RebootArgument()
+}
+
+// counters says which slot runs, and what became of trials.
+func (u *updates) counters() []counter {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	flag := func(name string, set bool) counter {
+		if set {
+			return counter{name, 1}
+		}
+		return counter{name, 0}
+	}
+	if u.updater == nil {
+		return []counter{flag("slots_unusable", u.failed)}
+	}
+	state := u.updater.State()
+	all := []counter{
+		flag("slot_b", u.status.Running == slots.B),
+		flag("slot_on_trial", state.Trial != nil && state.Trial.Slot == u.status.Running),
+		flag("slot_fallback", u.status.Fallback),
+		{"release_floor", int64(state.Floor)},
+	}
+	for _, f := range state.Failed {
+		all = append(all, counter{fmt.Sprintf("trial_%s_%.12s", f.Why, f.Digest), int64(f.Tries)})
+	}
+	return all
+}
+
+// runUpdates finds out what this boot is, and confirms a trial or ends it.
+func (s *sensor) runUpdates(ctx context.Context) error {
+	u, status, err := s.openSlots(ctx)
+	switch {
+	case errors.Is(err, slots.ErrNone):
+		return nil
+	case err != nil:
+		s.updates.mu.Lock()
+		s.updates.failed = true
+		s.updates.mu.Unlock()
+		say("this machine cannot be updated: %v", err)
+		return err
+	}
+	s.updates.mu.Lock()
+	s.updates.updater, s.updates.status = u, status
+	s.updates.mu.Unlock()
+	if f := status.Failed; f != nil {
+		say("the trial of slot %s has failed: %s, %d times", status.Running.Other(), f.Why, f.Tries)
+	}
+	if status.Fallback {
+		say("slot %s runs, not the one that was committed", status.Running)
+	}
+	if status.Trial == nil {
+		say("slot %s runs, release %s", status.Running, s.image.Release)
+		return s.drill(ctx, u)
+	}
+	say("slot %s is on trial for %s, release %s", status.Running, status.Trial.Confirm, s.image.Release)
+	return s.runTrial(ctx, u, status.Trial)
+}
+
+// openSlots waits for the disk.
+func (s *sensor) openSlots(ctx context.Context) (*update.Updater, update.Status, error) {
+	deadline := time.Now().Add(diskPatience)
+	for {
+		found, disk, err := slots.Find(s.board)
+		if err == nil {
+			return update.Open(found, disk)
+		}
+		if errors.Is(err, slots.ErrNone) || time.Now().After(deadline) {
+			return nil, update.Status{}, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, update.Status{}, err
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// runTrial confirms the running system, or ends it.
+func (s *sensor) runTrial(ctx context.Context, u *update.Updater, t *slots.Trial) error {
+	err := s.trial.Wait(ctx, t.Confirm)
+	if ctx.Err() != nil {
+		return nil // the next boot finds the trial as it is
+	}
+	if err == nil {
+		if err := u.Confirm(); err != nil {
+			return err
+		}
+		say("slot %s is confirmed", t.Slot)
+		return nil
+	}
+	say("slot %s is given up: %v", t.Slot, err)
+	err = u.GiveUp()
+	s.restartMachine()
+	return err
+}
+
+// restartMachine ends the stages in good order and starts the machine anew, with
+// its watchdog armed.
+func (s *sensor) restartMachine() {
+	s.restart.Store(true)
+	s.end()
+}
