@@ -24,6 +24,11 @@ var wholeRecords = map[string]string{
 
 func TestFirstLightX86UEFI(t *testing.T)   { firstLight(t, "qemu-x86-64", rig.Config{}) }
 func TestFirstLightX86Direct(t *testing.T) { firstLight(t, "qemu-x86-64", rig.Config{Direct: true}) }
+func TestFirstLightX86BIOS(t *testing.T)   { firstLight(t, "qemu-x86-64", rig.Config{BIOS: true}) }
+func TestFirstLightPC(t *testing.T)        { firstLight(t, "pc", rig.Config{}) }
+func TestFirstLightPCBIOS(t *testing.T)    { firstLight(t, "pc", rig.Config{BIOS: true}) }
+func TestFirstLightPCCD(t *testing.T)      { firstLight(t, "pc", rig.Config{BIOS: true, ISO: rig.CD}) }
+func TestFirstLightPCStick(t *testing.T)   { firstLight(t, "pc", rig.Config{ISO: rig.Stick}) }
 func TestFirstLightARM64(t *testing.T)     { firstLight(t, "qemu-arm64", rig.Config{}) }
 func TestFirstLightARMHF(t *testing.T)     { firstLight(t, "qemu-armhf", rig.Config{}) }
 

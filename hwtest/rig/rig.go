@@ -39,7 +39,18 @@ type Config struct {
 	Dir   string // where the machine's disk and firmware variables lie
 
 	Direct bool // hand kernel and initramfs to the machine though it has UEFI
-	NoTap  bool // leave the tap port out
+	BIOS   bool // start by the board's BIOS though it has UEFI
+
+	// ISO starts the image's ISO as that, and the disk is empty.
+	ISO Medium
+
+	// Firmware is the UEFI to use in place of the board's own.
+	Firmware *board.Firmware
+
+	// Disk is a disk of an earlier machine to go on with; "" is a fresh one.
+	Disk string
+
+	NoTap bool // leave the tap port out
 
 	// NetBoot has UEFI boot from the tap port first: how a test makes a port
 	// speak that is silent otherwise.
@@ -47,6 +58,18 @@ type Config struct {
 
 	Console io.Writer // gets all that the console says, as it is said; may be nil
 }
+
+// A Medium is what an ISO lies on.
+type Medium string
+
+// The media.
+const (
+	CD    Medium = "cd"
+	Stick Medium = "stick"
+)
+
+// qemuMedia are the -device arguments of media; drive= is added.
+var qemuMedia = map[Medium]string{CD: "ide-cd,bus=ide.1,drive=medium,bootindex=0", Stick: "usb-storage,bus=usb.0,drive=medium,bootindex=0"}
 
 // A Machine is a board under power.
 type Machine struct {
@@ -176,7 +199,7 @@ func (m *Machine) Close() {
 
 // arguments returns QEMU's command line and makes the files it names.
 func (m *Machine) arguments(cfg Config, sockets string) ([]string, error) {
-	q, uefi := cfg.Board.QEMU, cfg.Board.BootsBy(board.UEFI) && !cfg.Direct
+	q, uefi := cfg.Board.QEMU, cfg.Board.BootsBy(board.UEFI) && !cfg.Direct && !cfg.BIOS
 	memory := q.Memory
 	if uefi {
 		memory = q.UEFIMemory
@@ -199,23 +222,21 @@ func (m *Machine) arguments(cfg Config, sockets string) ([]string, error) {
 		args = append(args, "-netdev", netdev, "-device", fmt.Sprintf("%s,netdev=%s,mac=52:54:00:74:61:%02x%s", q.NICs[i], p.Name, i, boot))
 	}
 	if len(cfg.Board.Disk) > 0 {
-		m.Disk = filepath.Join(cfg.Dir, "disk.img")
-		if err := copyFile(m.Disk, filepath.Join(cfg.Image, image.FileDisk)); err != nil {
+		if err := m.makeDisk(cfg); err != nil {
 			return nil, err
 		}
 		args = append(args, "-drive", "if=none,id=disk,format=raw,file="+m.Disk, "-device", q.Disk+",drive=disk,bootindex=1")
 	}
+	if cfg.ISO != "" {
+		args = append(args, "-drive", "if=none,id=medium,format=raw,readonly=on,file="+filepath.Join(cfg.Image, image.FileISO),
+			"-device", "qemu-xhci,id=usb", "-device", qemuMedia[cfg.ISO])
+	}
 	if uefi {
-		f, err := firmware(cfg.Board)
-		if err != nil {
-			return nil, err
-		}
-		vars := filepath.Join(cfg.Dir, "vars.fd")
-		if err := copyFile(vars, f.Vars); err != nil {
-			return nil, err
-		}
-		return append(args, "-drive", "if=pflash,unit=0,format=raw,readonly=on,file="+f.Code,
-			"-drive", "if=pflash,unit=1,format=raw,file="+vars), nil
+		more, err := firmwareArguments(cfg)
+		return append(args, more...), err
+	}
+	if cfg.BIOS {
+		return args, nil
 	}
 	var manifest image.Manifest
 	b, err := os.ReadFile(filepath.Join(cfg.Image, image.FileManifest))
@@ -227,6 +248,44 @@ func (m *Machine) arguments(cfg Config, sockets string) ([]string, error) {
 	}
 	return append(args, "-kernel", filepath.Join(cfg.Image, q.Kernel),
 		"-initrd", filepath.Join(cfg.Image, image.FileInitramfs), "-append", manifest.CommandLine), nil
+}
+
+// makeDisk makes the disk of a machine: flashed, or empty beside an ISO.
+func (m *Machine) makeDisk(cfg Config) error {
+	m.Disk = filepath.Join(cfg.Dir, "disk.img")
+	switch {
+	case cfg.Disk != "":
+		m.Disk = cfg.Disk
+		return nil
+	case cfg.ISO != "":
+		f, err := os.Create(m.Disk)
+		if err != nil {
+			return err
+		}
+		const empty = 128 << 20
+		return errors.Join(f.Truncate(empty), f.Close())
+	}
+	return copyFile(m.Disk, filepath.Join(cfg.Image, image.FileDisk))
+}
+
+// firmwareArguments returns QEMU's arguments for UEFI and its variables, which
+// the machine gets a copy of unless it has one already.
+func firmwareArguments(cfg Config) ([]string, error) {
+	f, err := firmware(cfg.Board)
+	if cfg.Firmware != nil {
+		f, err = *cfg.Firmware, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	vars := filepath.Join(cfg.Dir, "vars.fd")
+	if _, err := os.Stat(vars); err != nil {
+		if err := copyFile(vars, f.Vars); err != nil {
+			return nil, err
+		}
+	}
+	return []string{"-drive", "if=pflash,unit=0,format=raw,readonly=on,file=" + f.Code,
+		"-drive", "if=pflash,unit=1,format=raw,file=" + vars}, nil
 }
 
 // firmware returns the first UEFI of the board's list that is installed.
