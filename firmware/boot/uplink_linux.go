@@ -43,6 +43,7 @@ func (u *Uplink) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	waitCarrier(ctx, u.Port)
 	var lease *nclient4.Lease
 	retry := firstRetry
 	for {
@@ -68,6 +69,19 @@ func (u *Uplink) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-time.After(wait):
+		}
+	}
+}
+
+// carrierPatience is how long a port may take to agree with its switch on a
+// speed. What is sent before is lost, and DHCP would wait for an answer to it.
+const carrierPatience = 10 * time.Second
+
+// waitCarrier returns as soon as the port has a link.
+func waitCarrier(ctx context.Context, port string) {
+	for deadline := time.Now().Add(carrierPatience); ctx.Err() == nil && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if state, err := os.ReadFile("/sys/class/net/" + port + "/carrier"); err == nil && len(state) > 0 && state[0] == '1' {
+			return
 		}
 	}
 }
