@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,6 +38,9 @@ type sensor struct {
 	stages  []*jail.Stage
 	relay   *jail.Relay
 	copying sync.WaitGroup // of batches into relay
+
+	drivers     *boot.Drivers // for prepare, and then for lateDrivers
+	freeDrivers func() error
 
 	updates updates
 	trial   update.Trial // what this boot has shown
@@ -84,6 +89,9 @@ func (s *sensor) prepare() (missing []board.Port, err error) {
 	if s.image, s.board, err = boot.ReadImage(root); err != nil {
 		return nil, err
 	}
+	if s.board.Screen {
+		console = boot.Consoles()
+	}
 	if s.site, err = boot.ReadSite(root); err != nil {
 		return nil, err
 	}
@@ -93,12 +101,10 @@ func (s *sensor) prepare() (missing []board.Port, err error) {
 	if err := boot.LoadModules(); err != nil {
 		s.log.Error("module", "err", err)
 	}
-	drivers, free, err := boot.OpenDrivers()
-	if err != nil {
+	if s.drivers, s.freeDrivers, err = boot.OpenDrivers(); err != nil {
 		return nil, err
 	}
-	settle := func() { s.settle(drivers) }
-	settle()
+	s.settle()
 	if err := boot.MountEFI(); err != nil {
 		s.log.Warn("no firmware variables", "err", err)
 	}
@@ -110,31 +116,46 @@ func (s *sensor) prepare() (missing []board.Port, err error) {
 	if _, s.key, err = ed25519.GenerateKey(nil); err != nil {
 		return nil, err
 	}
-	if missing, err = boot.NamePorts(os.DirFS("/sys"), s.board.Ports, settle, boot.RenameLink); err != nil {
+	if missing, err = boot.NamePorts(os.DirFS("/sys"), s.board.Ports, s.settle, boot.RenameLink); err != nil {
 		return nil, err
 	}
-	if !boot.HasWatchdog() && drivers.Has(boot.SoftwareWatchdog) {
+	if !boot.HasWatchdog() && s.drivers.Has(boot.SoftwareWatchdog) {
 		say("no hardware watchdog; the kernel's own is used")
-		if err := drivers.Load(boot.SoftwareWatchdog); err != nil {
+		if err := s.drivers.Load(boot.SoftwareWatchdog); err != nil {
 			s.log.Error("driver", "err", err)
 		}
 	}
-	return missing, free()
+	return missing, nil
 }
 
 // settle loads the drivers of devices that have appeared. A driver that does
 // not load is logged once and done without.
-func (s *sensor) settle(drivers *boot.Drivers) {
-	if err := drivers.Settle(os.DirFS("/sys")); err != nil {
+func (s *sensor) settle() {
+	if err := s.drivers.Settle(os.DirFS("/sys")); err != nil {
 		s.log.Error("driver", "err", err)
 	}
+}
+
+// lateDrivers loads the drivers of what takes its time to appear, such as disks
+// on USB, and then gives back the memory that all of them take.
+func (s *sensor) lateDrivers(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, diskPatience)
+	defer cancel()
+	for ctx.Err() == nil {
+		s.settle()
+		select {
+		case <-ctx.Done():
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+	return s.freeDrivers()
 }
 
 // upTap brings the tap port up. A machine without one stays reachable, so that
 // its operator learns what is wrong.
 func (s *sensor) upTap(missing []board.Port) error {
 	for _, p := range missing {
-		say("%s port missing: board %q wants %s at %s", p.Role, s.board.Name, p.Name, p.Device)
+		say("%s port missing: board %q wants %s at %s", p.Role, s.board.Name, p.Name, cmp.Or(p.Device, "one of at least "+strconv.Itoa(len(s.board.Ports))+" Ethernet adapters"))
 	}
 	tap := s.board.Port(board.Tap)
 	if slices.Contains(missing, tap) {
@@ -173,6 +194,8 @@ func (s *sensor) run(ctx context.Context) error {
 		})
 	}
 	serve("dhcp", link.Run)
+	serve("drivers", s.lateDrivers)
+	serve("install", s.offerInstall)
 	serve("uplink", uplink.Run)
 	serve("watchdog", s.watchdog)
 	serve("report", s.report)

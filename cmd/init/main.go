@@ -7,6 +7,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -37,7 +38,11 @@ func main() {
 	}
 }
 
+// console is where say prints: what the kernel calls the console and, in process
+// 1 of a board with a screen, that too.
+var console io.Writer = os.Stdout
+
 // say prints a line for who watches the console; hwtest waits for some of them.
 func say(format string, args ...any) {
-	fmt.Printf("taproot: "+format+"\n", args...)
+	fmt.Fprintf(console, "taproot: "+format+"\n", args...)
 }

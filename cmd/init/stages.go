@@ -62,7 +62,7 @@ func (s *sensor) newStage(name string, config any, heap int, unshare uintptr, fi
 			cmd := &exec.Cmd{
 				Path: "/proc/self/exe", Args: []string{name},
 				Env:   []string{fmt.Sprintf("GOMEMLIMIT=%d", heap)},
-				Stdin: strings.NewReader(string(text)), Stdout: os.Stdout, Stderr: os.Stderr,
+				Stdin: strings.NewReader(string(text)), Stdout: console, Stderr: os.Stderr,
 				SysProcAttr: &syscall.SysProcAttr{Cloneflags: unshare},
 			}
 			cmd.ExtraFiles, err = files()

@@ -10,6 +10,7 @@ import (
 // as it says which file of which partition is started.
 type LoadOption struct {
 	Description string
+	Device      string // the nodes of its path that lead to a disk, as they are
 	Partition   Region // of the first hard drive node of its path; zero without one
 	Path        string // of the first file node, with backslashes
 }
@@ -25,11 +26,13 @@ const (
 	hardDriveSize    = 42
 )
 
-// Append appends the variable's value: active, with a path that begins at the
-// partition, which the firmware finds by its GUID on whatever disk it is.
+// Append appends the variable's value, active. Without a Device the path begins
+// at the partition, which the firmware finds by its GUID on whatever disk it is.
+// To do so it connects all that the machine has, its network ports too, which
+// then speak (edk2's BmExpandPartitionDevicePath).
 func (o LoadOption) Append(dst []byte) ([]byte, error) {
 	le := binary.LittleEndian
-	path := []byte{mediaNode, mediaHardDrive, hardDriveSize, 0}
+	path := append([]byte(o.Device), mediaNode, mediaHardDrive, hardDriveSize, 0)
 	path = le.AppendUint32(path, uint32(o.Partition.Number))
 	path = le.AppendUint64(path, uint64(o.Partition.Start/sector))
 	path = le.AppendUint64(path, uint64(o.Partition.Size/sector))
@@ -82,6 +85,8 @@ func ParseLoadOption(b []byte) (o LoadOption, active bool, err error) {
 		switch {
 		case node[0] == endNode:
 			return o, active, nil
+		case node[0] != mediaNode && o.Partition.GUID == "":
+			o.Device += string(node)
 		case node[0] != mediaNode:
 		case node[1] == mediaHardDrive && n == hardDriveSize && o.Partition.GUID == "":
 			o.Partition = Region{Number: int(le.Uint32(node[4:])), GUID: guidString(node[24:40]),

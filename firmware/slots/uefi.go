@@ -15,10 +15,11 @@ import (
 // Variables of UEFI (UEFI 2.10, section 3.3), and the one in which systemd-stub
 // says which partition it was started from (systemd's Boot Loader Interface).
 const (
-	globalGUID = "8be4df61-93ca-11d2-aa0d-00e098032b8c"
-	BootNext   = "BootNext-" + globalGUID
-	BootOrder  = "BootOrder-" + globalGUID
-	LoaderPart = "LoaderDevicePartUUID-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
+	globalGUID  = "8be4df61-93ca-11d2-aa0d-00e098032b8c"
+	BootNext    = "BootNext-" + globalGUID
+	BootOrder   = "BootOrder-" + globalGUID
+	BootCurrent = "BootCurrent-" + globalGUID
+	LoaderPart  = "LoaderDevicePartUUID-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
 )
 
 // BootOption returns the name of a variable Boot####.
@@ -138,9 +139,14 @@ func (u *UEFI) entries() (map[Slot]uint16, error) {
 		}
 		taken[uint16(n)] = o
 	}
+	// The way to the disk is the one that the firmware took to start us.
+	device := ""
+	if current, err := u.Vars.Get(BootCurrent); err == nil {
+		device = taken[bootNumber(current)].Device
+	}
 	numbers := map[Slot]uint16{}
 	for _, s := range []Slot{A, B} {
-		want := LoadOption{Description: description(s), Partition: u.Table[s.Region()], Path: u.Loader}
+		want := LoadOption{Description: description(s), Device: device, Partition: u.Table[s.Region()], Path: u.Loader}
 		n, found := pick(taken, want)
 		numbers[s] = n
 		if found {
@@ -167,7 +173,11 @@ func pick(taken map[uint16]LoadOption, want LoadOption) (n uint16, found bool) {
 		func(o LoadOption) bool { return o.Description == want.Description },
 	} {
 		if i := slices.IndexFunc(numbers, func(n uint16) bool { return same(taken[n]) }); i >= 0 {
-			return numbers[i], taken[numbers[i]] == want
+			o := taken[numbers[i]]
+			if want.Device == "" {
+				o.Device = "" // the way to the disk is not known: any will do
+			}
+			return numbers[i], o == want
 		}
 	}
 	for _, used := range numbers {

@@ -69,7 +69,9 @@ func (m *Machine) bootOption(t slot.Table, number uint16, removable string) (Sta
 		return Start{}, err
 	case !active:
 		return Start{}, errors.New("option is not active")
-	case o.Description == "disk": // an entry that firmware makes for a whole disk
+	}
+	m.Vars.volatile[slot.BootCurrent] = binary.LittleEndian.AppendUint16(nil, number)
+	if o.Device != "" && o.Partition.GUID == "" { // an entry that firmware makes for a whole disk
 		return m.bootRemovable(t, removable)
 	}
 	for _, s := range []slot.Slot{slot.A, slot.B} {
@@ -122,14 +124,16 @@ func (m *Machine) readFile(r slot.Region, path string) ([]byte, error) {
 }
 
 // foreignEntries puts into a machine's variables what firmware has there of its
-// own: a setup program, and an entry for the whole disk.
+// own: a setup program, and an entry for the whole disk, which OVMF calls
+// PciRoot(0x0)/Pci(0x6,0x0).
 func (m *Machine) foreignEntries() {
-	for n, name := range []string{"setup", "disk"} {
-		b := []byte{1, 0, 0, 0, 4, 0}
-		for _, c := range utf16.Encode([]rune(name + "\x00")) {
+	for n, path := range []string{"", "\x02\x01\x0c\x00\xd0\x41\x03\x0a\x00\x00\x00\x00" + "\x01\x01\x06\x00\x00\x06"} {
+		path += "\x7f\xff\x04\x00"
+		b := []byte{1, 0, 0, 0, byte(len(path)), 0}
+		for _, c := range utf16.Encode([]rune("UEFI Misc Device\x00")) {
 			b = binary.LittleEndian.AppendUint16(b, c)
 		}
-		m.Vars.kept[slot.BootOption(uint16(n))] = append(b, 0x7f, 0xff, 4, 0)
+		m.Vars.kept[slot.BootOption(uint16(n))] = append(b, path...)
 	}
 	m.Vars.kept[slot.BootOrder] = []byte{0, 0, 1, 0}
 }

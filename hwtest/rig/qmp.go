@@ -83,3 +83,12 @@ func (q *qmp) do(command string) error {
 }
 
 func (q *qmp) Close() { q.conn.Close() }
+
+// Reset presses the reset button: the machine starts anew, with its disk as it
+// is.
+func (m *Machine) Reset() error {
+	if err := m.qmp.do("system_reset"); err != nil {
+		return fmt.Errorf("resetting: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,62 @@
+package hwtest_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/taproot-sensor/taproot/hwtest/rig"
+)
+
+// TestUpdateTrial is an update with real firmware, disk and variables, of an
+// image that installs itself. The first trial is never approved: it ends itself,
+// the machine comes back in slot A and refuses the digest. Once that is
+// forgiven, the second trial is confirmed by the batch that its collector has
+// stored, and slot B starts from then on.
+func TestUpdateTrial(t *testing.T) {
+	l := newLab(t, "qemu-x86-64")
+	t.Setenv("GOFLAGS", "-tags=drill")
+	l.image = filepath.Join(t.TempDir(), "drill")
+	if err := tools(t).Image(t.Context(), l.board.Name, l.collector.Site(), "", l.image, nil); err != nil {
+		t.Fatal(err)
+	}
+	os.Unsetenv("GOFLAGS")
+
+	restart := func() {
+		l.expect(`taproot: restarting`)
+		l.machine.Console.Forget()
+	}
+	l.boot(rig.Config{})
+	l.expect(`taproot: slot A runs`)
+	l.enrol()
+	took, _ := l.expect(`taproot: drill: slot B is written, read back and armed in (\S+) s`)
+	numbers(t, "%s: a slot is written, read back and armed in %s s", t.Name(), took)
+	restart()
+
+	l.expect(`taproot: slot B is on trial`)
+	l.expect(`taproot: slot B is given up: not confirmed in 30s; not seen: the collector has stored a batch$`)
+	restart()
+
+	l.expect(`taproot: slot A runs`)
+	l.enrol()
+	l.expect(`taproot: drill: updating slot B: digest [0-9a-f]{64} has failed 1 times, the last time unconfirmed$`)
+	restart()
+
+	l.expect(`taproot: slot B is on trial`)
+	l.enrol()
+	l.expect(`taproot: slot B is confirmed`)
+	l.machine.Console.Forget()
+	if err := l.machine.Reset(); err != nil {
+		t.Fatal(err)
+	}
+	l.expect(`taproot: slot B runs`)
+	l.enrol()
+	l.awaitRows("sensor", 1)
+	l.powerOff()
+	if n := l.ask("SELECT max(value) FROM sensor WHERE counter LIKE 'trial_unconfirmed_%'"); n != "1" {
+		t.Errorf("the sensor reported %s failed trials, want 1", n)
+	}
+	if n := l.ask("SELECT arg_max(value, time) FROM sensor WHERE counter = 'slot_b'"); n != "1" {
+		t.Errorf("slot_b is %s in the last record, want 1", n)
+	}
+}
