@@ -2,6 +2,7 @@ package provisioning
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,7 +22,7 @@ import (
 type setting struct {
 	key  string
 	doc  string
-	hint string // what to do when it is missing
+	hint string // what to do when it is missing; "" for a key that may be
 	set  func(*site.Site, any) error
 	get  func(*site.Site) any
 }
@@ -51,7 +52,24 @@ var settings = []setting{
 	keySetting("box", "X25519 public key that a sensor's first words are sealed to.", func(s *site.Site) *site.Key { return &s.Box }),
 	keySetting("identity", "Ed25519 public key that signs for the collector.", func(s *site.Site) *site.Key { return &s.Identity }),
 	keySetting("next", "SHA-256 of the box key that will follow: with it the key can be changed without new images.", func(s *site.Site) *site.Key { return &s.Next }),
+	{
+		key: "install",
+		doc: "What an ISO of this site does beside running: \"ask\" on its console whether to install, or \"unattended\", which\n# erases and installs on the machine's only fixed disk without asking.",
+		set: func(s *site.Site, v any) (err error) {
+			switch s.Install, err = text(v); {
+			case err == nil && s.Install == installAsk:
+				s.Install = ""
+			case err == nil && s.Install != site.InstallUnattended:
+				err = fmt.Errorf("%q, want %q or %q", s.Install, installAsk, site.InstallUnattended)
+			}
+			return err
+		},
+		get: func(s *site.Site) any { return cmp.Or(s.Install, installAsk) },
+	},
 }
+
+// installAsk is the word of a site file for what an image says nothing about.
+const installAsk = "ask"
 
 func keySetting(key, doc string, of func(*site.Site) *site.Key) setting {
 	return setting{
@@ -135,6 +153,9 @@ func parseSite(data []byte) (s site.Site, err error) {
 	}
 	for _, set := range settings {
 		v, ok := values[set.key]
+		if !ok && set.hint == "" {
+			continue
+		}
 		if !ok {
 			return s, fmt.Errorf("key %q is missing: %s", set.key, set.hint)
 		}

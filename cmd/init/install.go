@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/taproot-sensor/taproot/board"
@@ -113,16 +111,17 @@ func writeDisk(ctx context.Context, m install.Medium, target install.Disk) error
 		return err
 	}
 	defer medium.Close()
-	disk, err := os.OpenFile("/dev/"+target.Name, os.O_RDWR|os.O_EXCL, 0)
+	disk, err := boot.OpenDisk(target.Name)
 	if err != nil {
 		return err
 	}
 	defer disk.Close()
-	said := ""
+	const every = 25 // percent
+	next := every
 	return m.Write(ctx, medium, disk, func(what string, percent int) {
-		if now := fmt.Sprintf("%s: %s %d %%", target.Name, what, percent/20*20); now != said && slices.Contains([]int{20, 40, 60, 80, 100}, percent/20*20) {
-			said = now
-			say("%s", strings.TrimSpace(now))
+		if percent >= next {
+			say("%s: %s %d %%", target.Name, what, percent)
+			next = percent/every*every%100 + every
 		}
 	})
 }

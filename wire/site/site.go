@@ -46,7 +46,13 @@ type Site struct {
 	Box        Key      `json:"box"`        // X25519 key that a HELLO is sealed to
 	Identity   Key      `json:"identity"`   // Ed25519 key that signs the collector's epoch keys
 	Next       Key      `json:"next"`       // SHA-256 of the box key that will follow Box
+
+	// Install is InstallUnattended, or "" for an ISO that asks.
+	Install string `json:"install,omitempty"`
 }
+
+// InstallUnattended has an ISO install itself on the machine's only disk.
+const InstallUnattended = "unattended"
 
 // Check returns an error that names the first field that cannot be used.
 func (s Site) Check() error {
@@ -61,6 +67,8 @@ func (s Site) Check() error {
 		return errors.New("identity: missing")
 	case s.Next == Key{}:
 		return errors.New("next: missing")
+	case s.Install != "" && s.Install != InstallUnattended:
+		return fmt.Errorf("install: %.20q, want %q or nothing", s.Install, InstallUnattended)
 	}
 	for _, addr := range s.Collectors {
 		if err := CheckAddress(addr); err != nil {
