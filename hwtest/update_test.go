@@ -1,6 +1,7 @@
 package hwtest_test
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"testing"
@@ -8,12 +9,15 @@ import (
 	"github.com/taproot-sensor/taproot/hwtest/rig"
 )
 
-// TestUpdateTrial is an update with real firmware, disk and variables, of an
-// image that installs itself. The first trial is never approved: it ends itself,
-// the machine comes back in slot A and refuses the digest. Once that is
-// forgiven, the second trial is confirmed by the batch that its collector has
-// stored, and slot B starts from then on.
-func TestUpdateTrial(t *testing.T) {
+func TestUpdateTrialUEFI(t *testing.T) { updateTrial(t, rig.Config{}) }
+func TestUpdateTrialBIOS(t *testing.T) { updateTrial(t, rig.Config{BIOS: true}) }
+
+// updateTrial is an update with a real loader, disk and variables, of an image
+// that installs itself. The first trial is never approved: it ends itself, the
+// machine comes back in slot A and refuses the digest. Once that is forgiven,
+// the second trial is confirmed by the batch that its collector has stored, and
+// slot B starts from then on.
+func updateTrial(t *testing.T, how rig.Config) {
 	l := newLab(t, "qemu-x86-64")
 	t.Setenv("GOFLAGS", "-tags=drill")
 	l.image = filepath.Join(t.TempDir(), "drill")
@@ -22,11 +26,29 @@ func TestUpdateTrial(t *testing.T) {
 	}
 	os.Unsetenv("GOFLAGS")
 
-	restart := func() {
-		l.expect(`taproot: restarting`)
-		l.machine.Console.Forget()
+	how.Board, how.Image, how.Dir, how.Once = l.board, l.image, t.TempDir(), true
+	start := func() {
+		t.Helper()
+		m, err := rig.Start(t.Context(), how)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(m.Close)
+		l.machine, how.Disk = m, m.Disk
 	}
-	l.boot(rig.Config{})
+	restart := func() {
+		t.Helper()
+		l.expect(`taproot: restarting`)
+		ctx, cancel := context.WithTimeout(t.Context(), bootTimeout)
+		defer cancel()
+		if err := l.machine.Wait(ctx); err != nil {
+			t.Fatal(err)
+		}
+		l.tapIsSilent()
+		l.machine.Close()
+		start()
+	}
+	start()
 	l.expect(`taproot: slot A runs`)
 	l.enrol()
 	took, _ := l.expect(`taproot: drill: slot B is written, read back and armed in (\S+) s`)
@@ -45,14 +67,15 @@ func TestUpdateTrial(t *testing.T) {
 	l.expect(`taproot: slot B is on trial`)
 	l.enrol()
 	l.expect(`taproot: slot B is confirmed`)
-	l.machine.Console.Forget()
-	if err := l.machine.Reset(); err != nil {
-		t.Fatal(err)
-	}
+	l.powerOff()
+	l.machine.Close()
+
+	start()
 	l.expect(`taproot: slot B runs`)
 	l.enrol()
-	l.awaitRows("sensor", 1)
+	l.expect(`taproot: first batch acknowledged`)
 	l.powerOff()
+	l.tapIsSilent()
 	if n := l.ask("SELECT max(value) FROM sensor WHERE counter LIKE 'trial_unconfirmed_%'"); n != "1" {
 		t.Errorf("the sensor reported %s failed trials, want 1", n)
 	}

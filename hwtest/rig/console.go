@@ -25,7 +25,6 @@ type Console struct {
 
 	mu      sync.Mutex
 	lines   []consoleLine
-	from    int           // of lines, the first that Expect looks at
 	heard   time.Time     // when the last byte came
 	changed chan struct{} // closed, and made anew, with each line
 	ended   bool
@@ -93,22 +92,12 @@ func (c *Console) wakeLocked() {
 // fatal are lines after which nothing we wait for will come.
 var fatal = regexp.MustCompile(`Kernel panic|X64 Exception Type|Synchronous Exception at`)
 
-// Forget makes Expect look only at what is said from now on: the machine starts
-// anew and will say some things again.
-func (c *Console) Forget() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.from = len(c.lines)
-}
-
-// Expect waits for a line, said since power-on or Forget, that matches pattern;
-// it returns the submatches and when the line was said. It gives up when ctx
-// ends, when the machine does, and when the console falls silent.
+// Expect waits for a line, said at any time since power-on, that matches
+// pattern; it returns the submatches and when the line was said. It gives up
+// when ctx ends, when the machine does, and when the console falls silent.
 func (c *Console) Expect(ctx context.Context, pattern string) ([]string, time.Time, error) {
 	re := regexp.MustCompile(pattern)
-	c.mu.Lock()
-	seen := c.from
-	c.mu.Unlock()
+	seen := 0
 	for {
 		c.mu.Lock()
 		lines, changed, ended, heard := c.lines, c.changed, c.ended, c.heard

@@ -84,11 +84,12 @@ func (q *qmp) do(command string) error {
 
 func (q *qmp) Close() { q.conn.Close() }
 
-// Reset presses the reset button: the machine starts anew, with its disk as it
-// is.
-func (m *Machine) Reset() error {
-	if err := m.qmp.do("system_reset"); err != nil {
-		return fmt.Errorf("resetting: %w", err)
+// Wait waits until the machine has switched itself off.
+func (m *Machine) Wait(ctx context.Context) error {
+	select {
+	case <-m.exited:
+		return m.err
+	case <-ctx.Done():
+		return fmt.Errorf("machine is still on: %w%s", ctx.Err(), m.Console.tail())
 	}
-	return nil
 }
