@@ -23,6 +23,7 @@ import (
 	"strings"
 
 	"github.com/taproot-sensor/taproot/board"
+	"github.com/taproot-sensor/taproot/internal/pkcs7"
 	"github.com/taproot-sensor/taproot/wire/site"
 )
 
@@ -39,6 +40,9 @@ type Options struct {
 
 	Release string // what the image calls itself
 	Debug   bool   // kernel messages on the console
+
+	// Sign signs what UEFI starts; nil leaves it unsigned.
+	Sign *pkcs7.Signer
 
 	Cache *Cache
 }

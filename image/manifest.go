@@ -40,6 +40,9 @@ type Manifest struct {
 	Site        string            `json:"site,omitempty"` // name; "" in a base image
 	Files       map[string]Digest `json:"files"`
 
+	// Signer is the SHA-256 of the certificate that UEFI knows the image by.
+	Signer string `json:"signer,omitempty"`
+
 	// Slot is the slot that FileSlot holds, as it lies on a disk.
 	Slot *Digest `json:"slot,omitempty"`
 }

@@ -2,6 +2,7 @@ package image
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -67,6 +68,9 @@ func (o Options) finish(img *image) error {
 	if !o.Board.BootsBy(board.UEFI) {
 		return nil
 	}
+	if err := o.sign(img); err != nil {
+		return err
+	}
 	slot, err := o.slot(img)
 	if err != nil {
 		return err
@@ -94,6 +98,19 @@ func (o Options) finish(img *image) error {
 	d := digest(slot)
 	img.manifest.Slot = &d
 	img.files[FileSlot], err = compress(slot)
+	return err
+}
+
+// sign signs the unified kernel image, last of all that is done to it.
+func (o Options) sign(img *image) (err error) {
+	if o.Sign == nil {
+		if signed(img.files[FileUKI]) {
+			return errors.New("the base image is signed, and what is changed in it must be signed again: name the keys with --secureboot, or take a base image without a signature")
+		}
+		return nil
+	}
+	img.manifest.Signer = fmt.Sprintf("%x", sha256.Sum256(o.Sign.Certificate.Raw))
+	img.files[FileUKI], err = signPE(img.files[FileUKI], *o.Sign)
 	return err
 }
 

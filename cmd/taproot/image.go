@@ -28,6 +28,7 @@ func runImage(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 	release := fs.String("release", "dev", "what the image calls itself")
 	cacheDir := fs.String("cache", "", "directory for kernels (default $XDG_CACHE_HOME/taproot)")
 	refresh := fs.Bool("refresh", false, "look for newer kernels than those in the cache")
+	secureBoot := fs.String("secureboot", "", "sign for UEFI Secure Boot with the keys in `DIR`; \"taproot keys secureboot\" makes them")
 	debug := fs.Bool("debug", false, "an image that shows kernel messages on its console")
 	if len(args) == 0 {
 		fs.Usage()
@@ -58,6 +59,13 @@ func runImage(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 			return fmt.Errorf("image build: %w", err)
 		}
 		o.Site = &s
+	}
+	if *secureBoot != "" {
+		signer, err := provisioning.LoadSecureBootDB(*secureBoot)
+		if err != nil {
+			return fmt.Errorf("image build: %w", err)
+		}
+		o.Sign = &signer
 	}
 	if *cacheDir == "" {
 		if *cacheDir, err = image.DefaultCacheDir(); err != nil {
