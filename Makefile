@@ -6,7 +6,7 @@ PCAP ?=
 ONCE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test check hwtest bench truth fuzz generate captures
+.PHONY: help build run test check hwtest sweep bench truth fuzz generate captures
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -35,6 +35,10 @@ check: build ## gofmt, vet, race tests (no QEMU), staticcheck
 hwtest: build ## the QEMU scenarios alone, with their measurements
 	@scripts/install-deps test
 	TAPROOT_HWTEST=1 $(GO) test -count=1 -v ./hwtest/...
+
+sweep: build ## cut the power at every point of an update, on every boot chain, and boot a sample in QEMU
+	@scripts/install-deps test
+	TAPROOT_SWEEP=1 $(GO) test -count=1 -timeout 120m -v -run 'Sweep|Model' ./hwtest/powercut
 
 bench: ## the engine beside its peers: ns per packet, Mpps, MB (root)
 	@scripts/install-deps bench
