@@ -50,7 +50,7 @@ var pc = Board{
 		"no adapter that needs firmware files: bnx2 does, and some r8169 and tg3 work better with them; Debian has them outside of main, and the image has none",
 	},
 	Proof:  ProofPartly,
-	Proven: "in QEMU by OVMF and SeaBIOS, from SATA, NVMe, USB and CD, with e1000e, igb and USB adapters; the other drivers load and have not met their hardware",
+	Proven: "in QEMU by OVMF and SeaBIOS, from an NVMe disk, a USB stick and a CD, with e1000e adapters; the other drivers are in the image and have not met their hardware",
 	QEMU: &QEMU{
 		Binary: "qemu-system-x86_64",
 		Args: []string{"-machine", "q35,accel=tcg", "-cpu", "max,la57=off", "-nodefaults",

@@ -12,14 +12,15 @@ import (
 	"github.com/taproot-sensor/taproot/board"
 )
 
-var cmdBoard = command{"board", "list the boards that images can be built for", runBoard}
+var cmdBoard = command{"board", "list the boards that images can be built for, and show one", runBoard}
 
 func runBoard(_ context.Context, args []string, stdout, _ io.Writer) error {
 	fs := newFlags("board", "list|show [FLAGS] [NAME]", `  taproot board list
   taproot board list --json
-  taproot board show qemu-x86-64
+  taproot board show pc
+  taproot board show --json pc
 `, stdout)
-	asJSON := fs.Bool("json", false, "with list: print JSON")
+	asJSON := fs.Bool("json", false, "print JSON")
 	if len(args) == 0 {
 		fs.Usage()
 		return errors.New(`board: say "list" or "show"`)
@@ -41,21 +42,58 @@ func runBoard(_ context.Context, args []string, stdout, _ io.Writer) error {
 		if err != nil {
 			return err
 		}
-		return writeJSON(stdout, b)
+		if *asJSON {
+			return writeJSON(stdout, b)
+		}
+		return showBoard(stdout, b)
 	}
 	return fmt.Errorf(`board: want "list" or "show NAME", got %q`, append([]string{verb}, fs.Args()...))
 }
 
 func listBoards(stdout io.Writer) error {
 	w := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "BOARD\tARCH\tBOOT\tPORTS\tSUMMARY")
+	fmt.Fprintln(w, "BOARD\tARCH\tBOOT\tPROVEN\tSUMMARY")
 	for _, b := range board.All() {
-		ports := ""
-		for _, p := range b.Ports {
-			ports += p.Name + "=" + string(p.Role) + " "
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", b.Name, b.Debian, joinBoots(b.Boots), ports, b.Summary)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", b.Name, b.Debian, joinBoots(b.Boots), b.Proof, b.Summary)
 	}
+	return w.Flush()
+}
+
+// showBoard says what a person who holds the board wants to know.
+func showBoard(stdout io.Writer, b *board.Board) error {
+	w := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
+	row := func(name, format string, args ...any) { fmt.Fprintf(w, "%s\t%s\n", name, fmt.Sprintf(format, args...)) }
+	row("board", "%s: %s", b.Name, b.Summary)
+	row("processor", "%s", b.Debian)
+	row("kernel", "Debian's %s", b.Kernel)
+	row("boots by", "%s", joinBoots(b.Boots))
+	for _, need := range b.Needs {
+		row("needs", "%s", need)
+	}
+	for i, p := range b.Ports {
+		where := p.Device
+		if where == "" {
+			where = fmt.Sprintf("Ethernet adapter number %d, in the order of PCI addresses and USB behind them", i+1)
+		}
+		row("port "+p.Name, "%s, %s", p.Role, where)
+	}
+	for _, p := range b.Pins {
+		level := ""
+		if p.ActiveLow {
+			level = ", active low"
+		}
+		row("pin "+string(p.Role), "%s line %d%s", p.Chip, p.Line, level)
+	}
+	console := b.Console
+	if b.Screen {
+		console += ", and the screen"
+	}
+	row("console", "%s", console)
+	row("watchdog", "%s", b.Watchdog)
+	for _, r := range b.Disk {
+		row("disk "+r.Name, "%d KiB at %d KiB", r.Size>>10, r.Start>>10)
+	}
+	row("proven", "%s: %s", b.Proof, b.Proven)
 	return w.Flush()
 }
 

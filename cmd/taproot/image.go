@@ -14,12 +14,16 @@ import (
 	"github.com/taproot-sensor/taproot/provisioning"
 )
 
-var cmdImage = command{"image", "build the image that a board is flashed with", runImage}
+var cmdImage = command{"image", "build the image of a board, and flash a disk, a card or a stick with it", runImage}
 
 func runImage(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	fs := newFlags("image", "build --board BOARD --site FILE -o DIR [FLAGS]", `  taproot image build --board qemu-x86-64 --site taproot-data/site.toml -o image
+	if len(args) > 0 && args[0] == "flash" {
+		return runFlash(ctx, args[1:], stdout, stderr)
+	}
+	fs := newFlags("image", "build --board BOARD --site FILE -o DIR [FLAGS] | flash DEVICE", `  taproot image build --board qemu-x86-64 --site taproot-data/site.toml -o image
   taproot image build --board qemu-x86-64 -o base
   taproot image build --board qemu-x86-64 --base base --site site.toml -o image
+  taproot image flash --help
 `, stdout)
 	boardName := fs.String("board", "", "board to build for; \"taproot board list\" lists them")
 	sitePath := fs.String("site", "", "site file of the collector; without one the result is a base image")
@@ -32,7 +36,7 @@ func runImage(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 	debug := fs.Bool("debug", false, "an image that shows kernel messages on its console")
 	if len(args) == 0 {
 		fs.Usage()
-		return errors.New(`image: say "build"`)
+		return errors.New(`image: say "build" or "flash"`)
 	}
 	if args[0] == "build" {
 		args = args[1:]

@@ -30,14 +30,19 @@ func BuildTools(ctx context.Context, dir string) (Tools, error) {
 // Image builds an image for the board; progress gets what the build says of
 // its steps. An empty site makes a base image, an empty base builds anew.
 func (t Tools) Image(ctx context.Context, board, site, base, out string, progress io.Writer) error {
-	args := []string{"image", "build", "--board", board, "-o", out}
+	args := []string{"--board", board, "-o", out}
 	if site != "" {
 		args = append(args, "--site", site)
 	}
 	if base != "" {
 		args = append(args, "--base", base)
 	}
-	return t.run(ctx, progress, args...)
+	return t.Build(ctx, progress, args...)
+}
+
+// Build builds an image with other flags.
+func (t Tools) Build(ctx context.Context, progress io.Writer, flags ...string) error {
+	return t.run(ctx, progress, append([]string{"image", "build"}, flags...)...)
 }
 
 // run runs taproot and returns its last words if it fails.

@@ -44,8 +44,9 @@ type Config struct {
 	// ISO starts the image's ISO as that, and the disk is empty.
 	ISO Medium
 
-	// Firmware is the UEFI to use in place of the board's own.
-	Firmware *board.Firmware
+	// SecureBoot is a variable store with keys enrolled: it is used with a UEFI
+	// that checks signatures in place of the board's own.
+	SecureBoot string
 
 	// Disk is a disk of an earlier machine to go on with; "" is a fresh one.
 	Disk string
@@ -63,6 +64,13 @@ type Config struct {
 
 	Console io.Writer // gets all that the console says, as it is said; may be nil
 }
+
+// SecureBootCode is a UEFI that checks signatures, and SecureBootVars a variable
+// store for it without keys.
+const (
+	SecureBootCode = "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd"
+	SecureBootVars = "/usr/share/OVMF/OVMF_VARS_4M.fd"
+)
 
 // A Medium is what an ISO lies on.
 type Medium string
@@ -290,11 +298,14 @@ func (m *Machine) makeDisk(cfg Config) error {
 // the machine gets a copy of unless it has one already.
 func firmwareArguments(cfg Config) ([]string, error) {
 	f, err := firmware(cfg.Board)
-	if cfg.Firmware != nil {
-		f, err = *cfg.Firmware, nil
-	}
 	if err != nil {
 		return nil, err
+	}
+	var more []string
+	if cfg.SecureBoot != "" {
+		f = board.Firmware{Code: SecureBootCode, Vars: cfg.SecureBoot}
+		// Only the firmware itself, in system management mode, writes variables.
+		more = []string{"-global", "driver=cfi.pflash01,property=secure,value=on"}
 	}
 	vars := filepath.Join(cfg.Dir, "vars.fd")
 	if _, err := os.Stat(vars); err != nil {
@@ -302,8 +313,8 @@ func firmwareArguments(cfg Config) ([]string, error) {
 			return nil, err
 		}
 	}
-	return []string{"-drive", "if=pflash,unit=0,format=raw,readonly=on,file=" + f.Code,
-		"-drive", "if=pflash,unit=1,format=raw,file=" + vars}, nil
+	return append(more, "-drive", "if=pflash,unit=0,format=raw,readonly=on,file="+f.Code,
+		"-drive", "if=pflash,unit=1,format=raw,file="+vars), nil
 }
 
 // firmware returns the first UEFI of the board's list that is installed.
