@@ -43,7 +43,7 @@ func TestImageBuildRefuses(t *testing.T) {
 	}{
 		{"no board", []string{"-o", out}, "--board is missing"},
 		{"no output", []string{"--board", "qemu-x86-64"}, "-o is missing"},
-		{"unknown board", []string{"--board", "rpi9", "-o", out}, `board "rpi9" is unknown; known are qemu-arm64`},
+		{"unknown board", []string{"--board", "rpi9", "-o", out}, `board "rpi9" is unknown; known are `},
 		{"no site file", []string{"--board", "qemu-x86-64", "-o", out, "--site", dir + "/none.toml"}, "none.toml"},
 		{"half a site", []string{"--board", "qemu-x86-64", "-o", out, "--site", half}, "half.toml"},
 		{"output is a file", []string{"--board", "qemu-x86-64", "-o", half}, "not a directory"},
