@@ -19,6 +19,7 @@ type section struct {
 const (
 	peSignatureAt    = 0x3c // from the start of the file
 	peSections       = 6
+	peSymbols        = 12 // where they are, and how many
 	peOptional       = 24
 	peSizeOfImage    = peOptional + 56
 	peCheckSum       = peOptional + 64
@@ -40,15 +41,28 @@ func appendSections(stub []byte, sections []section) ([]byte, error) {
 		return nil, errors.New("reading EFI stub: not a whole PE32+ program")
 	}
 	le := binary.LittleEndian
-	out := bytes.Clone(stub)
-	at := int(le.Uint32(out[peSignatureAt:]))
+	at := int(le.Uint32(stub[peSignatureAt:]))
 	fileAlign := opt.FileAlignment
 	last := f.Sections[len(f.Sections)-1]
 	address := alignUp(last.VirtualAddress+last.VirtualSize, payloadAlignment)
 	table := at + peOptional + int(f.SizeOfOptionalHeader) + len(f.Sections)*peSectionHead
-	if end := table + len(sections)*peSectionHead; end > int(opt.SizeOfHeaders) {
+	if heads := table + len(sections)*peSectionHead; heads > int(opt.SizeOfHeaders) {
 		return nil, fmt.Errorf("EFI stub has no room for %d section headers", len(sections))
 	}
+	// Symbols behind the last section go: a signature is over headers and
+	// sections, and programs disagree on how to hash what is between them.
+	end := opt.SizeOfHeaders
+	for _, s := range f.Sections {
+		if s.Offset > end {
+			return nil, fmt.Errorf("reading EFI stub: nothing belongs to bytes %d to %d", end, s.Offset)
+		}
+		end = max(end, s.Offset+s.Size)
+	}
+	if int64(end) > int64(len(stub)) {
+		return nil, errors.New("reading EFI stub: cut short")
+	}
+	out := bytes.Clone(stub[:end])
+	clear(out[at+peSymbols:][:8])
 	for i, s := range sections {
 		out = pad(out, int(fileAlign))
 		h := out[table+i*peSectionHead:][:peSectionHead]

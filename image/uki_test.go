@@ -17,7 +17,7 @@ func testStub(t testing.TB, room uint32) []byte {
 	binary.Write(&b, binary.LittleEndian, uint32(64))
 	b.WriteString("PE\x00\x00")
 	for _, v := range []any{
-		pe.FileHeader{Machine: pe.IMAGE_FILE_MACHINE_AMD64, NumberOfSections: 1, SizeOfOptionalHeader: 240},
+		pe.FileHeader{Machine: pe.IMAGE_FILE_MACHINE_AMD64, NumberOfSections: 1, SizeOfOptionalHeader: 240, PointerToSymbolTable: 1536, NumberOfSymbols: 2},
 		pe.OptionalHeader64{Magic: 0x20b, SectionAlignment: 512, FileAlignment: 512, SizeOfHeaders: room, CheckSum: 7, NumberOfRvaAndSizes: 16},
 		pe.SectionHeader32{Name: [8]uint8{'.', 't'}, VirtualSize: 100, VirtualAddress: 0x1000, SizeOfRawData: 512, PointerToRawData: 1024},
 	} {
@@ -25,7 +25,9 @@ func testStub(t testing.TB, room uint32) []byte {
 			t.Fatal(err)
 		}
 	}
-	return pad(append(pad(b.Bytes(), 1024), "text"...), 512)
+	symbols := make([]byte, 2*18+4)
+	symbols[2*18] = 4 // the size of the table of strings that follows them
+	return append(pad(append(pad(b.Bytes(), 1024), "text"...), 512), symbols...)
 }
 
 func TestAppendSections(t *testing.T) {
