@@ -14,17 +14,18 @@ type Region struct {
 // Names of regions. A board has those that its boot chains need; both slots and
 // the journal are on every disk.
 const (
-	RegionBIOSBoot = "bios-boot" // GRUB, and its environment in the last 4 KiB
+	RegionBIOSBoot = "bios-boot" // GRUB
 	RegionBoot     = "boot"      // what a loader reads before any slot, and its state
 	RegionSlotA    = "slot-a"
 	RegionSlotB    = "slot-b"
 	RegionJournal  = "journal" // boot state, 1 MiB
 )
 
-// GPT partition types. Journal is taproot's own.
+// GPT partition types. Loader and Journal are taproot's own.
 const (
 	TypeBIOSBoot = "21686148-6449-6E6F-744E-656564454649"
 	TypeESP      = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
+	TypeLoader   = "3D6B1F52-08C7-4E39-B5A1-7461726F6F74"
 	TypeJournal  = "B8A3F2C4-6D0E-4B52-9A7C-7461726F6F74"
 )
 
@@ -44,18 +45,17 @@ const (
 
 // abDisk lays out a disk with two slots of slotSize bytes and the journal of
 // boot state behind them. The first MiB is for the partition table and for
-// first, a region of a loader, if it has a name.
-func abDisk(slotSize int64, first Region) []Region {
-	regions := []Region{
-		{Name: RegionSlotA, Type: TypeESP, Start: 1 * mib, Size: slotSize},
-		{Name: RegionSlotB, Type: TypeESP, Start: 1*mib + slotSize, Size: slotSize},
-		{Name: RegionJournal, Type: TypeJournal, Start: 1*mib + 2*slotSize, Size: 1 * mib},
-	}
-	if first.Name == "" {
-		return regions
-	}
-	return append([]Region{first}, regions...)
+// the regions of loaders.
+func abDisk(slotSize int64, loaders ...Region) []Region {
+	return append(loaders[:len(loaders):len(loaders)],
+		Region{Name: RegionSlotA, Type: TypeESP, Start: 1 * mib, Size: slotSize},
+		Region{Name: RegionSlotB, Type: TypeESP, Start: 1*mib + slotSize, Size: slotSize},
+		Region{Name: RegionJournal, Type: TypeJournal, Start: 1*mib + 2*slotSize, Size: 1 * mib})
 }
 
-// biosBoot is the place of GRUB between partition table and slots.
-var biosBoot = Region{Name: RegionBIOSBoot, Type: TypeBIOSBoot, Start: 32 * kib, Size: 1*mib - 32*kib}
+// biosBoot is the place of GRUB between partition table and slots, and
+// grubState of what it keeps.
+var (
+	biosBoot  = Region{Name: RegionBIOSBoot, Type: TypeBIOSBoot, Start: 32 * kib, Size: 1*mib - 96*kib}
+	grubState = Region{Name: RegionBoot, Type: TypeLoader, Start: 1*mib - 64*kib, Size: 64 * kib}
+)

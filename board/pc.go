@@ -42,7 +42,7 @@ var pc = Board{
 		{Name: "eth0", Role: Uplink},
 		{Name: "eth1", Role: Tap},
 	},
-	Disk: abDisk(30*mib, biosBoot),
+	Disk: abDisk(30*mib, biosBoot, grubState),
 	Needs: []string{
 		"two Ethernet adapters: the first in the order of PCI addresses is the uplink, the next the tap port; USB adapters come after PCI",
 		"256 MB of RAM with UEFI, 128 MB without",

@@ -12,7 +12,7 @@ var qemuX86 = Board{
 
 	Watchdog: watchdogTimeout,
 	Ports:    qemuPorts,
-	Disk:     abDisk(30*mib, biosBoot),
+	Disk:     abDisk(30*mib, biosBoot, grubState),
 	Proof:    ProofWhole,
 	Proven:   "every scenario of hwtest, by OVMF, by SeaBIOS and GRUB, and with its kernel handed to QEMU",
 	QEMU: &QEMU{

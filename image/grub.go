@@ -127,9 +127,15 @@ const (
 	grubBlockList    = 500  // LBA of the core's second sector, 8 bytes
 )
 
-// install puts GRUB on a disk image: its boot sector, and its core into region.
-func (g grub) install(disk []byte, region board.Region) error {
-	if int64(len(g.core)) > region.Size-bootscript.GRUBEnvSpace {
+// install puts GRUB on a disk image: its boot sector, its core into region, and
+// its state into the region boot.
+func (g grub) install(disk []byte, b *board.Board) error {
+	region, ok := b.Region(board.RegionBIOSBoot)
+	state, ok2 := b.Region(board.RegionBoot)
+	if !ok || !ok2 {
+		return errors.New("GRUB needs the regions bios-boot and boot")
+	}
+	if int64(len(g.core)) > region.Size {
 		return fmt.Errorf("GRUB's core of %d bytes does not fit in region %q", len(g.core), region.Name)
 	}
 	lba := uint64(region.Start / sector)
@@ -137,7 +143,7 @@ func (g grub) install(disk []byte, region board.Region) error {
 	core := bytes.Clone(g.core)
 	binary.LittleEndian.PutUint64(core[grubBlockList:], lba+1)
 	copy(disk[at:], core)
-	copy(disk[at+region.Size-bootscript.GRUBEnvSpace:], bootscript.GRUBEnv("a", ""))
+	copy(disk[state.Start:], bootscript.GRUBVolume(bootscript.GRUBEnv("a", "")))
 	g.bootSector(disk, lba)
 	return nil
 }

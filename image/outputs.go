@@ -53,8 +53,7 @@ func (o Options) packGRUB(ctx context.Context, img *image) error {
 	if err != nil {
 		return err
 	}
-	region, _ := o.Board.Region(board.RegionBIOSBoot)
-	if err := g.install(disk, region); err != nil {
+	if err := g.install(disk, o.Board); err != nil {
 		return err
 	}
 	img.files[FileDisk] = disk

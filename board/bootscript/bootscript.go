@@ -20,16 +20,22 @@ import (
 // sector is what disks write whole: the unit of every state here.
 const sector = 512
 
-// slotNumbers returns the partition numbers of a board's slots, from 1.
-func slotNumbers(b *board.Board) (a, bb int, err error) {
-	at := func(name string) int {
-		return slices.IndexFunc(b.Disk, func(r board.Region) bool { return r.Name == name }) + 1
+// partitionNumber returns the number of a board's region, from 1.
+func partitionNumber(b *board.Board, region string) (int, error) {
+	i := slices.IndexFunc(b.Disk, func(r board.Region) bool { return r.Name == region })
+	if i < 0 {
+		return 0, fmt.Errorf("board %q: its disk has no region %q", b.Name, region)
 	}
-	a, bb = at(board.RegionSlotA), at(board.RegionSlotB)
-	if a == 0 || bb == 0 {
-		return 0, 0, fmt.Errorf("board %q: its disk has no two slots", b.Name)
+	return i + 1, nil
+}
+
+// slotNumbers returns the partition numbers of a board's slots.
+func slotNumbers(b *board.Board) (slotA, slotB int, err error) {
+	if slotA, err = partitionNumber(b, board.RegionSlotA); err != nil {
+		return 0, 0, err
 	}
-	return a, bb, nil
+	slotB, err = partitionNumber(b, board.RegionSlotB)
+	return slotA, slotB, err
 }
 
 // tail returns where the last n bytes of a board's region begin.

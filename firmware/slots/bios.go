@@ -8,8 +8,8 @@ import (
 )
 
 // BIOS is a machine whose BIOS starts GRUB from the region bios-boot. Which slot
-// to start is in GRUB's environment block, which changes in one sector; GRUB
-// takes a trial back before it follows it.
+// to start is in GRUB's environment block, a file in the region boot that changes
+// in one sector; GRUB takes a trial back before it follows it.
 type BIOS struct {
 	Disk        Disk
 	Table       Table
@@ -38,11 +38,17 @@ func (g *BIOS) Commit(s Slot) error {
 // Repair implements Slots: GRUB's state is one sector, so this is Commit.
 func (g *BIOS) Repair(committed Slot) error { return g.Commit(committed) }
 
-// write makes the environment block b.
+// write makes the environment block b. Where the file system around it is lost,
+// it is made anew.
 func (g *BIOS) write(b []byte) error {
-	at, err := g.Table.tail(board.RegionBIOSBoot, bootscript.GRUBEnvSpace)
-	if err != nil {
+	at, err := g.Table.file(g.Disk, bootscript.GRUBEnvName, bootscript.GRUBEnvSize)
+	if err == nil {
+		return rewrite(g.Disk, b, at)
+	}
+	r, ok := g.Table[board.RegionBoot]
+	volume := bootscript.GRUBVolume(b)
+	if !ok || r.Size < int64(len(volume)) {
 		return err
 	}
-	return rewrite(g.Disk, b, at)
+	return WriteDurably(g.Disk, volume, r.Start)
 }

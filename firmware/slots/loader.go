@@ -3,7 +3,11 @@ package slots
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strings"
+
+	"github.com/taproot-sensor/taproot/board"
+	"github.com/taproot-sensor/taproot/internal/fat"
 )
 
 // commandLineSlot is the word with which a loader's script tells the kernel
@@ -29,6 +33,27 @@ func (t Table) tail(region string, n int64) (int64, error) {
 		return 0, errNoRegion(region)
 	}
 	return r.Start + r.Size - n, nil
+}
+
+// file returns where on the disk a file of the region boot lies, which must be
+// size bytes in one piece: it is written over in place.
+func (t Table) file(d Disk, name string, size int64) (int64, error) {
+	r, ok := t[board.RegionBoot]
+	if !ok {
+		return 0, errNoRegion(board.RegionBoot)
+	}
+	v, err := fat.Open(io.NewSectionReader(d, r.Start, r.Size))
+	if err != nil {
+		return 0, err
+	}
+	f, err := v.Find(name)
+	if err != nil {
+		return 0, err
+	}
+	if f.Size != size || len(f.Extents) != 1 {
+		return 0, fmt.Errorf("%s has %d bytes in %d pieces, want %d in one", name, f.Size, len(f.Extents), size)
+	}
+	return r.Start + f.Extents[0].Start, nil
 }
 
 // rewrite makes the disk hold b, if it does not.

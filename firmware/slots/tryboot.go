@@ -2,11 +2,8 @@ package slots
 
 import (
 	"fmt"
-	"io"
 
-	"github.com/taproot-sensor/taproot/board"
 	"github.com/taproot-sensor/taproot/board/bootscript"
-	"github.com/taproot-sensor/taproot/internal/fat"
 )
 
 // Tryboot is a Raspberry Pi. Its firmware reads autoboot.txt in the first
@@ -46,7 +43,7 @@ func (t *Tryboot) argument() string { return bootscript.TrybootArgument }
 // Commit implements Slots.
 func (t *Tryboot) Commit(s Slot) error {
 	t.armed = false
-	at, err := t.autoboot()
+	at, err := t.Table.file(t.Disk, bootscript.AutobootName, bootscript.AutobootSize)
 	if err == nil {
 		err = rewrite(t.Disk, bootscript.Autoboot(t.Table[s.Region()].Number, t.Table[s.Other().Region()].Number), at)
 	}
@@ -58,23 +55,3 @@ func (t *Tryboot) Commit(s Slot) error {
 
 // Repair implements Slots.
 func (t *Tryboot) Repair(committed Slot) error { return t.Commit(committed) }
-
-// autoboot returns where on the disk the sector of autoboot.txt is.
-func (t *Tryboot) autoboot() (int64, error) {
-	r, ok := t.Table[board.RegionBoot]
-	if !ok {
-		return 0, errNoRegion(board.RegionBoot)
-	}
-	v, err := fat.Open(io.NewSectionReader(t.Disk, r.Start, r.Size))
-	if err != nil {
-		return 0, err
-	}
-	f, err := v.Find(bootscript.AutobootName)
-	if err != nil {
-		return 0, err
-	}
-	if f.Size != bootscript.AutobootSize || len(f.Extents) != 1 {
-		return 0, fmt.Errorf("%s has %d bytes, want %d", bootscript.AutobootName, f.Size, bootscript.AutobootSize)
-	}
-	return r.Start + f.Extents[0].Start, nil
-}

@@ -32,6 +32,7 @@ func modelBoard(name string, boot board.Boot) *board.Board {
 	switch boot {
 	case board.BIOS:
 		add(board.RegionBIOSBoot, board.TypeBIOSBoot, 64<<10)
+		add(board.RegionBoot, board.TypeLoader, 64<<10)
 	case board.UBoot, board.Tryboot:
 		add(board.RegionBoot, board.TypeESP, 64<<10)
 	}

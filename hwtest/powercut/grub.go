@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"slices"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 	"github.com/taproot-sensor/taproot/board"
 	"github.com/taproot-sensor/taproot/board/bootscript"
 	slot "github.com/taproot-sensor/taproot/firmware/slots"
+	"github.com/taproot-sensor/taproot/internal/fat"
 )
 
 // biosChain is a machine whose BIOS starts GRUB.
@@ -30,11 +32,9 @@ func biosChain() *Chain {
 				1+2*12+1+1, len(kernel)/sector), "kernel": kernel}
 		},
 		Prepare: func(b *board.Board, disk []byte) error {
-			at, err := bootscript.GRUBEnvAt(b)
-			if err == nil {
-				copy(disk[at:], bootscript.GRUBEnv("a", ""))
-			}
-			return err
+			r, _ := b.Region(board.RegionBoot)
+			copy(disk[r.Start:], bootscript.GRUBVolume(bootscript.GRUBEnv("a", "")))
+			return nil
 		},
 	}
 }
@@ -53,7 +53,7 @@ func bootGRUB(m *Machine) (Start, error) {
 	if err != nil {
 		return Start{}, err
 	}
-	g := &grub{m: m, shell: &shell{vars: map[string]string{}, funcs: map[string][]statement{}}}
+	g := &grub{m: m, shell: &shell{vars: map[string]string{"cmdpath": "(hd0)"}, funcs: map[string][]statement{}}}
 	g.commands = map[string]func([]string) bool{
 		"test": test, "[": bracket, "set": g.set,
 		"echo": succeed, "sleep": succeed, "terminal_output": succeed,
@@ -122,11 +122,21 @@ func (g *grub) env(args []string) (vars map[string]string, at int64, names []str
 	if len(args) < 2 || args[0] != "--file" {
 		return nil, 0, nil, false
 	}
-	at, size, ok := g.blocks(args[1])
+	device, path, _ := strings.Cut(strings.TrimPrefix(args[1], "("), ")")
+	r, ok := g.partition(device)
 	if !ok {
 		return nil, 0, nil, false
 	}
-	vars, err := bootscript.ParseGRUBEnv(g.m.Disk.Bytes[at : at+size])
+	v, err := fat.Open(io.NewSectionReader(g.m.Disk, r.Start, r.Size))
+	if err != nil {
+		return nil, 0, nil, false
+	}
+	f, err := v.Find(path)
+	if err != nil || len(f.Extents) != 1 {
+		return nil, 0, nil, false
+	}
+	at = r.Start + f.Extents[0].Start
+	vars, err = bootscript.ParseGRUBEnv(g.m.Disk.Bytes[at : at+f.Size])
 	return vars, at, args[2:], err == nil
 }
 

@@ -54,8 +54,7 @@ type Config struct {
 	NoTap bool // leave the tap port out
 
 	// Once switches the machine off where it would start anew. The next start
-	// is then a cold one, of another Machine with the same Dir and Disk: with
-	// OVMF under TCG Debian's x86 kernel has hung after a warm one.
+	// is then a cold one, of another Machine with the same Dir and Disk.
 	Once bool
 
 	// NetBoot has UEFI boot from the tap port first: how a test makes a port
