@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// silence is how long a machine that we wait for may say nothing: three times
+// silence is how long a machine that we wait for may say nothing: six times
 // what an x86 kernel under TCG on a busy host takes from UEFI to init.
-const silence = 60 * time.Second
+const silence = 120 * time.Second
 
 // tailLines is how much of the console an error quotes.
 const tailLines = 15
