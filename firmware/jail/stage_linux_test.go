@@ -37,6 +37,7 @@ func TestMain(m *testing.M) {
 		term := make(chan os.Signal, 1)
 		signal.Notify(term, syscall.SIGTERM)
 		Supervisor().Clock(90 * time.Second)
+		Supervisor().Stored()
 		for {
 			Supervisor().Beat()
 			select {
@@ -100,12 +101,17 @@ func TestStageEndsWhenAsked(t *testing.T) {
 	s := testStage(t, "steady")
 	offset := make(chan time.Duration, 1)
 	s.Clock = func(d time.Duration) { offset <- d }
+	stored := make(chan bool, 1)
+	s.Stored = func() { stored <- true }
 	err := runUntil(t, s, func() bool { return s.Alive(time.Minute) })
 	if err != nil || s.Crashes() != 0 {
 		t.Errorf("got %v and %d crashes, want an orderly end", err, s.Crashes())
 	}
 	if got := <-offset; got != 90*time.Second {
 		t.Errorf("clock offset: got %s, want 1m30s", got)
+	}
+	if !<-stored {
+		t.Error("it is not heard that a batch is stored")
 	}
 }
 
