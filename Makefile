@@ -6,7 +6,7 @@ PCAP ?=
 ONCE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test check hwtest sweep bench truth fuzz generate captures
+.PHONY: help build run test check hwtest media sweep bench truth fuzz generate captures
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -35,6 +35,10 @@ check: build ## gofmt, vet, race tests (no QEMU), staticcheck
 hwtest: build ## the QEMU scenarios alone, with their measurements
 	@scripts/install-deps test
 	TAPROOT_HWTEST=1 $(GO) test -count=1 -v ./hwtest/...
+
+media: build ## the pc board from disk, CD and stick, by UEFI and by BIOS, and installed at its console
+	@scripts/install-deps test
+	TAPROOT_HWTEST=1 TAPROOT_MEDIA=1 $(GO) test -count=1 -timeout 60m -v -run 'Media|Install' ./hwtest
 
 sweep: build ## cut the power at every point of an update, on every boot chain, and boot a sample in QEMU
 	@scripts/install-deps test

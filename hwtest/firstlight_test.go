@@ -26,11 +26,30 @@ func TestFirstLightX86UEFI(t *testing.T)   { firstLight(t, "qemu-x86-64", rig.Co
 func TestFirstLightX86Direct(t *testing.T) { firstLight(t, "qemu-x86-64", rig.Config{Direct: true}) }
 func TestFirstLightX86BIOS(t *testing.T)   { firstLight(t, "qemu-x86-64", rig.Config{BIOS: true}) }
 func TestFirstLightPC(t *testing.T)        { firstLight(t, "pc", rig.Config{}) }
-func TestFirstLightPCBIOS(t *testing.T)    { firstLight(t, "pc", rig.Config{BIOS: true}) }
-func TestFirstLightPCCD(t *testing.T)      { firstLight(t, "pc", rig.Config{BIOS: true, ISO: rig.CD}) }
-func TestFirstLightPCStick(t *testing.T)   { firstLight(t, "pc", rig.Config{ISO: rig.Stick}) }
 func TestFirstLightARM64(t *testing.T)     { firstLight(t, "qemu-arm64", rig.Config{}) }
 func TestFirstLightARMHF(t *testing.T)     { firstLight(t, "qemu-armhf", rig.Config{}) }
+
+// TestFirstLightMedia: the same from whatever a PC may start from.
+func TestFirstLightMedia(t *testing.T) {
+	everyMedium(t)
+	for name, how := range map[string]rig.Config{
+		"disk by BIOS":  {BIOS: true},
+		"CD by BIOS":    {BIOS: true, ISO: rig.CD},
+		"CD by UEFI":    {ISO: rig.CD},
+		"stick by BIOS": {BIOS: true, ISO: rig.Stick},
+		"stick by UEFI": {ISO: rig.Stick},
+	} {
+		t.Run(name, func(t *testing.T) { firstLight(t, "pc", how) })
+	}
+}
+
+// everyMedium skips what "make media" is for.
+func everyMedium(t *testing.T) {
+	t.Helper()
+	if os.Getenv("TAPROOT_MEDIA") == "" {
+		t.Skip("boots from many media; \"make media\" does")
+	}
+}
 
 // firstLight: a board comes out of its box. It is switched on, asks to be let
 // in, an operator compares the code and says yes; traffic passes its tap; what

@@ -34,6 +34,7 @@ func TestInstallUnattended(t *testing.T) {
 // TestInstallAtConsole: a stick asks on the console; only the disk's name, twice,
 // makes it install.
 func TestInstallAtConsole(t *testing.T) {
+	everyMedium(t)
 	l := newLab(t, "pc")
 	l.boot(rig.Config{ISO: rig.Stick})
 	l.expect(`taproot: To install, type "install"`)

@@ -179,6 +179,9 @@ func TestInitramfsContents(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if out := run(t, "sh", "-c", "zstd -dcq "+writeTemp(t, data[len(front):])+" | cpio -t --quiet"); !strings.Contains(out, "modules/00-virtio_net.ko") {
+		t.Errorf("cpio lists\n%s", out)
+	}
 	want := []string{"dev", "modules", "proc", "run", "sys", "init", "image.json", "modules/00-virtio_net.ko"}
 	if got := names(main); !slices.Equal(got, want) {
 		t.Errorf("the second archive holds %q, want %q", got, want)
