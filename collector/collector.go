@@ -53,6 +53,7 @@ type collector struct {
 	journal *journal.Journal
 	lake    *lake.Lake
 	edge    *edge.Edge
+	udp     *edge.UDP
 }
 
 // Run serves until ctx ends. Then it stops listening, finishes the group
@@ -71,11 +72,10 @@ func Run(ctx context.Context, cfg Config) error {
 	if err := c.openSite(); err != nil {
 		return err
 	}
-	conn, err := listen(cfg.Listen)
-	if err != nil {
+	if c.udp, err = edge.ListenUDP(cfg.Listen, cfg.Log); err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer c.udp.Close()
 	if c.lake, err = lake.Open(filepath.Join(c.Data, "lake"), lake.Options{Log: c.Log}); err != nil {
 		return err
 	}
@@ -88,22 +88,10 @@ func Run(ctx context.Context, cfg Config) error {
 	}
 	box, boxKey := [32]byte(c.keys.Box), [32]byte(c.keys.BoxKey())
 	c.edge = edge.New(edge.Config{
-		Conn: conn, Box: &box, BoxKey: &boxKey, Identity: c.keys.IdentityKey(), Journal: c.journal, Decide: c.decide, Log: cfg.Log,
+		Box: &box, BoxKey: &boxKey, Identity: c.keys.IdentityKey(), Journal: c.journal, Decide: c.decide, Log: cfg.Log,
 	})
-	c.Say("listening for sensors on UDP %s", conn.LocalAddr())
+	c.Say("listening for sensors on UDP %s", c.udp.Addr())
 	return c.serve(ctx, commands)
-}
-
-func listen(addr string) (*net.UDPConn, error) {
-	a, err := net.ResolveUDPAddr("udp", addr)
-	if err != nil {
-		return nil, fmt.Errorf("listening for sensors: %w", err)
-	}
-	conn, err := net.ListenUDP("udp", a)
-	if err != nil {
-		return nil, fmt.Errorf("listening for sensors: %w", err)
-	}
-	return conn, nil
 }
 
 // openJournal opens the journal and says what had to be repaired.
@@ -129,6 +117,7 @@ func (c *collector) serve(ctx context.Context, commands net.Listener) error {
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return c.edge.Run(ctx) })
+	g.Go(func() error { return c.udp.Run(ctx, c.edge) })
 	g.Go(func() error {
 		s := &control.Server{Fleet: c.fleet, Journal: c.journal, Decided: c.decided, Query: c.query, Status: c.status}
 		return s.Run(ctx, commands)

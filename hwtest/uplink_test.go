@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"golang.org/x/crypto/nacl/box"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/taproot-sensor/taproot/collector/edge"
 	"github.com/taproot-sensor/taproot/collector/journal"
@@ -72,30 +73,32 @@ func startCollector(t *testing.T, s testSite, dir, addr string, decide func(enro
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort(addr)))
+	log := slog.New(slog.DiscardHandler)
+	udp, err := edge.ListenUDP(addr, log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	e := edge.New(edge.Config{
-		Conn: conn, Box: s.box, BoxKey: s.boxKey, Identity: s.identity, Journal: j, Log: slog.New(slog.DiscardHandler),
+		Box: s.box, BoxKey: s.boxKey, Identity: s.identity, Journal: j, Log: log,
 		Decide: func(id enrol.Identity, _ enrol.Claims, _ netip.AddrPort) (enrol.Status, error) {
 			return decide(id), nil
 		},
 	})
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error)
-	go func() { done <- e.Run(ctx) }()
-	c := &testCollector{edge: e, journal: j, addr: conn.LocalAddr().String()}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return e.Run(ctx) })
+	g.Go(func() error { return udp.Run(ctx, e) })
+	c := &testCollector{edge: e, journal: j, addr: udp.Addr().String()}
 	c.stop = sync.OnceFunc(func() {
 		cancel()
-		if err := <-done; err != nil {
+		if err := g.Wait(); err != nil {
 			t.Error(err)
 		}
 		if err := j.Close(); err != nil {
 			t.Error(err)
 		}
 		e.Flush()
-		conn.Close()
+		udp.Close()
 	})
 	t.Cleanup(c.stop)
 	return c

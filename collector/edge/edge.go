@@ -7,16 +7,15 @@
 // has no tag, waits in a short queue; when that fills, a cookie is asked for
 // before any public-key work. docs/format/wire.md has the bytes.
 //
-// One goroutine reads, one answers HELLOs, one sends ACKs.
+// Datagrams come in by carriers (UDP here; DTLS and WebSocket beside it), which
+// read and call Receive. One goroutine answers HELLOs, one sends ACKs.
 package edge
 
 import (
 	"context"
 	"crypto/ed25519"
 	"errors"
-	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
 	"sync"
 	"time"
@@ -31,9 +30,6 @@ import (
 )
 
 const (
-	// socketBuffer holds what arrives while the reader is held up: 8 MiB is
-	// 80 ms at 1 Gbit/s. The kernel may grant less (net.core.rmem_max).
-	socketBuffer = 8 << 20
 	// sensorWindow is how many bytes a sensor may have under way.
 	sensorWindow = 1 << 20
 	// ackEvery is how long acknowledgements are gathered.
@@ -51,7 +47,6 @@ type Journal interface {
 
 // Config is what an edge needs.
 type Config struct {
-	Conn     *net.UDPConn
 	Box      *[32]byte // private half of the site's box key
 	BoxKey   *[32]byte // its public half
 	Identity ed25519.PrivateKey
@@ -61,7 +56,7 @@ type Config struct {
 	Log    *slog.Logger
 }
 
-// Edge serves one UDP socket.
+// Edge serves the sensors that reach it by any carrier.
 type Edge struct {
 	cfg      Config
 	counters counters
@@ -94,16 +89,10 @@ func New(cfg Config) *Edge {
 	}
 }
 
-// Run serves until ctx ends, then returns nil. ACKs for what was stored by
-// then go on until Close.
+// Run answers what Receive takes in until ctx ends, then returns nil. ACKs for
+// what is stored later are sent by Flush: carriers stay open until then.
 func (e *Edge) Run(ctx context.Context) error {
-	if err := e.cfg.Conn.SetReadBuffer(socketBuffer); err != nil {
-		e.cfg.Log.Warn("socket buffer stays small", "error", err)
-	}
 	g, ctx := errgroup.WithContext(ctx)
-	stop := context.AfterFunc(ctx, func() { e.cfg.Conn.SetReadDeadline(time.Now()) })
-	defer stop()
-	g.Go(func() error { return e.read(ctx) })
 	g.Go(func() error { return e.greet(ctx) })
 	g.Go(func() error { return e.acknowledge(ctx) })
 	return g.Wait()
@@ -113,26 +102,10 @@ func (e *Edge) Run(ctx context.Context) error {
 // the journal has finished its last commit.
 func (e *Edge) Flush() { e.sendAcks(time.Now()) }
 
-func (e *Edge) read(ctx context.Context) error {
-	buf := make([]byte, session.MaxDatagram+1)
-	for {
-		n, from, err := e.cfg.Conn.ReadFromUDPAddrPort(buf)
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case errors.Is(err, net.ErrClosed):
-			return fmt.Errorf("reading from sensors: %w", err)
-		case err != nil:
-			e.counters.add(readErrors)
-			continue
-		}
-		e.counters.add(datagrams)
-		e.receive(buf[:n], from)
-	}
-}
-
-// receive takes one datagram. It keeps nothing of d.
-func (e *Edge) receive(d []byte, from netip.AddrPort) {
+// Receive takes one datagram, and keeps nothing of it. It is safe for
+// concurrent use.
+func (e *Edge) Receive(d []byte, from Peer) {
+	e.counters.add(datagrams)
 	t, id, err := session.ParseHead(d)
 	switch {
 	case len(d) > session.MaxDatagram:
@@ -151,7 +124,7 @@ func (e *Edge) receive(d []byte, from netip.AddrPort) {
 }
 
 // data takes a DATA datagram.
-func (e *Edge) data(d []byte, id uint32, from netip.AddrPort) {
+func (e *Edge) data(d []byte, id uint32, from Peer) {
 	e.mu.RLock()
 	l := e.sessions[id]
 	e.mu.RUnlock()
@@ -245,8 +218,8 @@ func (e *Edge) sendAcks(now time.Time) {
 	}
 }
 
-func (e *Edge) write(d []byte, to netip.AddrPort) {
-	if _, err := e.cfg.Conn.WriteToUDPAddrPort(d, to); err != nil {
+func (e *Edge) write(d []byte, to Peer) {
+	if err := to.Via.Send(d, to.Addr); err != nil {
 		e.counters.add(writeErrors)
 	}
 }

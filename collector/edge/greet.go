@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
-	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -34,14 +33,14 @@ const (
 // hello is a HELLO that waits for its turn.
 type hello struct {
 	datagram []byte
-	from     netip.AddrPort
+	from     Peer
 	proved   bool // it waits in the half of the queue that needs a cookie
 }
 
 // queueHello queues a HELLO. Once the queue is half full, only those pass that
-// carry a cookie for the address they come from, and few of one address; the
-// others are asked to.
-func (e *Edge) queueHello(d []byte, from netip.AddrPort) {
+// carry a cookie for the address they come from, or whose carrier has proved
+// it, and few of one address; the others are asked to.
+func (e *Edge) queueHello(d []byte, from Peer) {
 	proved := len(e.hellos) >= cap(e.hellos)/2
 	if proved {
 		h, err := enrol.ParseHello(d)
@@ -50,13 +49,13 @@ func (e *Edge) queueHello(d []byte, from netip.AddrPort) {
 			return
 		}
 		now := time.Now()
-		if !e.gate.valid(h.Cookie, from, now) {
+		if !from.Proven && !e.gate.valid(h.Cookie, from.Addr, now) {
 			e.counters.add(dropHelloCookie)
 			e.counters.add(cookies)
-			e.write(enrol.AppendCookie(nil, h.Nonce, e.gate.cookie(from, now)), from)
+			e.write(enrol.AppendCookie(nil, h.Nonce, e.gate.cookie(from.Addr, now)), from)
 			return
 		}
-		if !e.gate.enter(from) {
+		if !e.gate.enter(from.Addr) {
 			e.counters.add(dropHelloQueue)
 			return
 		}
@@ -73,7 +72,7 @@ func (e *Edge) queueHello(d []byte, from netip.AddrPort) {
 // dequeued notes that h waits no more.
 func (e *Edge) dequeued(h hello) {
 	if h.proved {
-		e.gate.leave(h.from)
+		e.gate.leave(h.from.Addr)
 	}
 }
 
@@ -91,7 +90,7 @@ func (e *Edge) greet(ctx context.Context) error {
 }
 
 // answer takes a HELLO and sends the WELCOME.
-func (e *Edge) answer(d []byte, from netip.AddrPort, now time.Time) {
+func (e *Edge) answer(d []byte, from Peer, now time.Time) {
 	sealed, err := enrol.ParseHello(d)
 	if err != nil {
 		e.counters.add(dropShort)
@@ -142,10 +141,10 @@ func (e *Edge) stale(id enrol.Identity, boot enrol.Boot, attempt uint64) bool {
 
 // join fills in w with what is decided about the sensor, and with a session if
 // it is approved.
-func (e *Edge) join(w *enrol.Welcome, sealed *enrol.SealedHello, h *enrol.Hello, boot enrol.Boot, from netip.AddrPort, now time.Time) (l *link, err error) {
+func (e *Edge) join(w *enrol.Welcome, sealed *enrol.SealedHello, h *enrol.Hello, boot enrol.Boot, from Peer, now time.Time) (l *link, err error) {
 	e.joining.Lock()
 	defer e.joining.Unlock()
-	w.Status, err = e.cfg.Decide(h.Identity, h.Claims, from)
+	w.Status, err = e.cfg.Decide(h.Identity, h.Claims, from.Addr)
 	if err == nil && w.Status == enrol.Approved {
 		l = e.newLink(w, sealed, h, boot, from, now)
 	}
@@ -153,14 +152,14 @@ func (e *Edge) join(w *enrol.Welcome, sealed *enrol.SealedHello, h *enrol.Hello,
 }
 
 // newLink makes a session and fills in w.
-func (e *Edge) newLink(w *enrol.Welcome, sealed *enrol.SealedHello, h *enrol.Hello, boot enrol.Boot, from netip.AddrPort, now time.Time) *link {
+func (e *Edge) newLink(w *enrol.Welcome, sealed *enrol.SealedHello, h *enrol.Hello, boot enrol.Boot, from Peer, now time.Time) *link {
 	epoch := e.epochs.current(now)
 	var shared [32]byte
 	box.Precompute(&shared, &sealed.BootKey, &epoch.private)
 	w.Epoch, w.Window = epoch.Epoch, sensorWindow
 	rand.Read(w.Salt[:])
 	l := &link{
-		sensor: h.Identity, boot: boot, epoch: epoch.Key, attempt: h.Attempt, said: h.Time, addr: from, made: now.UnixNano(),
+		sensor: h.Identity, boot: boot, epoch: epoch.Key, attempt: h.Attempt, said: h.Time, peer: from, made: now.UnixNano(),
 		seal:    seal.NewLink(&shared, w.Salt, seal.Collector),
 		partial: map[uint64]*partial{}, storing: map[uint64]struct{}{},
 		stored: e.cfg.Journal.Stored(h.Identity, boot),

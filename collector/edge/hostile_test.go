@@ -4,7 +4,6 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"log/slog"
-	"net"
 	"net/netip"
 	"testing"
 	"time"
@@ -21,7 +20,12 @@ import (
 // These tests are what an approved sensor can do that means harm: they call
 // what comes after the seal.
 
-var somewhere = netip.MustParseAddrPort("127.0.0.1:9")
+// silent is a carrier of which nothing arrives.
+type silent struct{}
+
+func (silent) Send([]byte, netip.AddrPort) error { return nil }
+
+var somewhere = Peer{Addr: netip.MustParseAddrPort("127.0.0.1:9"), Via: silent{}}
 
 // fakeJournal stores at once.
 type fakeJournal struct{ stored int }
@@ -44,13 +48,8 @@ func newTestEdge(t *testing.T) *Edge {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
 	return New(Config{
-		Conn: conn, Box: private, BoxKey: boxKey, Identity: identity, Journal: &fakeJournal{}, Log: slog.New(slog.DiscardHandler),
+		Box: private, BoxKey: boxKey, Identity: identity, Journal: &fakeJournal{}, Log: slog.New(slog.DiscardHandler),
 		Decide: func(enrol.Identity, enrol.Claims, netip.AddrPort) (enrol.Status, error) { return enrol.Approved, nil },
 	})
 }
@@ -235,7 +234,7 @@ func TestHelloQueueIsShared(t *testing.T) {
 		}
 		copy(hello[4:], c[:])
 		before := len(e.hellos)
-		e.queueHello(hello, addr)
+		e.queueHello(hello, Peer{Addr: addr, Via: silent{}})
 		return len(e.hellos) > before
 	}
 	for range 1000 {

@@ -1,7 +1,6 @@
 package edge
 
 import (
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,8 +44,8 @@ type link struct {
 	held int  // bytes of partial; guarded by Edge.mu, as is gone
 	gone bool // the session was ended
 
-	mu      sync.Mutex     // never taken while Edge.mu is held
-	addr    netip.AddrPort // where the newest datagram came from
+	mu      sync.Mutex // never taken while Edge.mu is held
+	peer    Peer       // where the newest datagram came from
 	window  session.Window
 	partial map[uint64]*partial
 	storing map[uint64]struct{} // whole batches on their way to disk
@@ -73,7 +72,7 @@ func (l *link) fresh(number uint64) bool {
 // take puts an opened chunk in its place, and returns the batch if it is whole
 // now. A chunk that there is no room for is not marked as come: the sensor
 // will send it again.
-func (e *Edge) take(l *link, number uint64, d *session.Data, from netip.AddrPort) (whole []byte) {
+func (e *Edge) take(l *link, number uint64, d *session.Data, from Peer) (whole []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	defer e.due(l)
@@ -143,9 +142,9 @@ func (l *link) forget(e *Edge, n uint64) {
 }
 
 // mark notes that packet number has come, from where the sensor now is.
-func (l *link) mark(number uint64, from netip.AddrPort) {
+func (l *link) mark(number uint64, from Peer) {
 	if l.window.Next() <= number {
-		l.addr = from
+		l.peer = from
 	}
 	l.window.Mark(number)
 }
@@ -180,11 +179,11 @@ func (l *link) giveBack(number uint64) {
 }
 
 // ack returns the ACK that is due and where to send it.
-func (l *link) ack(now time.Time, rejoin bool) ([]byte, netip.AddrPort) {
+func (l *link) ack(now time.Time, rejoin bool) ([]byte, Peer) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	a := session.Ack{Rejoin: rejoin, Time: now.UnixNano(), Window: sensorWindow, Packets: l.window.Received(), Stored: l.stored}
 	d := l.seal.Seal(nil, session.Head(session.TypeAck, l.id), l.acks, a.Append(nil))
 	l.acks++
-	return d, l.addr
+	return d, l.peer
 }
