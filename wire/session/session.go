@@ -1,8 +1,8 @@
 // Package session lays out the datagrams that a sensor and its collector
-// exchange, version 1: HELLO, COOKIE, WELCOME, DATA and ACK.
+// exchange, version 1: HELLO, COOKIE, WELCOME, DATA, ACK, ASK and ANSWER.
 //
 // HELLO and WELCOME agree on a session under the site's keys (package enrol
-// has what is in them); DATA and ACK are sealed by a seal.Link of it.
+// has what is in them); the others are sealed by a seal.Link of it.
 // docs/format/wire.md has every byte. Here are only values and bytes: no
 // sockets, no clocks, no keys.
 package session
@@ -34,6 +34,8 @@ const (
 	TypeWelcome Type = 3 // collector: your session, or wait
 	TypeData    Type = 4 // sensor: part of a batch
 	TypeAck     Type = 5 // collector: what has come and what is stored
+	TypeAsk     Type = 6 // sensor: something else that it wants
+	TypeAnswer  Type = 7 // collector: that
 )
 
 var (
@@ -52,8 +54,7 @@ func Head(t Type, id uint32) (head [8]byte) {
 	return head
 }
 
-// ParseHead returns the type of a datagram, and for DATA and ACK the id of its
-// session.
+// ParseHead returns the type of a datagram, and for those of a session its id.
 func ParseHead(datagram []byte) (t Type, id uint32, err error) {
 	switch {
 	case len(datagram) < 8:
@@ -66,10 +67,10 @@ func ParseHead(datagram []byte) (t Type, id uint32, err error) {
 		return 0, 0, fmt.Errorf("parsing datagram: %w %d, want %d", ErrVersion, datagram[2], Version)
 	}
 	t = Type(datagram[3])
-	if t < TypeHello || t > TypeAck {
+	if t < TypeHello || t > TypeAnswer {
 		return 0, 0, fmt.Errorf("parsing datagram: unknown type %d", t)
 	}
-	if t == TypeData || t == TypeAck {
+	if t >= TypeData {
 		id = binary.BigEndian.Uint32(datagram[4:])
 	}
 	return t, id, nil
