@@ -21,7 +21,7 @@ import (
 type setting struct {
 	key  string
 	doc  string
-	hint string // what to do when it is missing
+	hint string // what to do when it is missing; empty if it may be
 	set  func(*site.Site, any) error
 	get  func(*site.Site) any
 }
@@ -43,7 +43,7 @@ var settings = []setting{
 	},
 	{
 		key:  "collectors",
-		doc:  "Where sensors reach the collector: \"host:port\", up to 8, the first that answers is used.",
+		doc:  "Where sensors reach the collector, up to 8, the first that answers is used:\n# \"host:port\" (UDP), \"dtls://host:port\" or \"wss://host[:port]\".",
 		hint: `add where sensors reach the collector, such as collectors = ["192.0.2.1:7755"]`,
 		set:  setCollectors,
 		get:  func(s *site.Site) any { return s.Collectors },
@@ -51,6 +51,24 @@ var settings = []setting{
 	keySetting("box", "X25519 public key that a sensor's first words are sealed to.", func(s *site.Site) *site.Key { return &s.Box }),
 	keySetting("identity", "Ed25519 public key that signs for the collector.", func(s *site.Site) *site.Key { return &s.Identity }),
 	keySetting("next", "SHA-256 of the box key that will follow: with it the key can be changed without new images.", func(s *site.Site) *site.Key { return &s.Next }),
+	optional(keySetting("ca", "SHA-256 of the public key of the site's certificate authority, for dtls:// and wss://.", func(s *site.Site) *site.Key { return &s.CA })),
+	{
+		key: "proxy",
+		doc: "HTTP proxy that wss:// is dialled through: \"http://host:port\".",
+		set: func(s *site.Site, v any) (err error) {
+			if s.Proxy, err = text(v); err == nil {
+				err = site.CheckProxy(s.Proxy)
+			}
+			return err
+		},
+		get: func(s *site.Site) any { return s.Proxy },
+	},
+}
+
+// optional makes a setting one that may be missing.
+func optional(s setting) setting {
+	s.hint = ""
+	return s
 }
 
 func keySetting(key, doc string, of func(*site.Site) *site.Key) setting {
@@ -102,7 +120,7 @@ func setCollectors(s *site.Site, v any) error {
 		if err != nil {
 			return err
 		}
-		if err := site.CheckAddress(addr); err != nil {
+		if _, err := site.ParseAddress(addr); err != nil {
 			return err
 		}
 		s.Collectors = append(s.Collectors, addr)
@@ -135,6 +153,9 @@ func parseSite(data []byte) (s site.Site, err error) {
 	}
 	for _, set := range settings {
 		v, ok := values[set.key]
+		if !ok && set.hint == "" {
+			continue
+		}
 		if !ok {
 			return s, fmt.Errorf("key %q is missing: %s", set.key, set.hint)
 		}
@@ -183,6 +204,9 @@ func appendSite(s site.Site) ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteString("# What a sensor knows of its site. All of it is public; the private halves are\n# in the collector's keys directory and belong nowhere else.\n")
 	for _, set := range settings {
+		if v := set.get(&s); set.hint == "" && (v == "" || v == site.Key{}.String()) {
+			continue
+		}
 		value, err := json.Marshal(set.get(&s)) // JSON's texts and lists are TOML's
 		if err != nil {
 			return nil, err

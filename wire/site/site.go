@@ -13,8 +13,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
-	"strconv"
 )
 
 // Capacity is the size of the region that an image keeps for its site.
@@ -42,10 +40,13 @@ func (k Key) String() string { return hex.EncodeToString(k[:]) }
 // A Site is one trust domain, as its sensors know it.
 type Site struct {
 	Name       string   `json:"name"`
-	Collectors []string `json:"collectors"` // host:port, in order of preference
+	Collectors []string `json:"collectors"` // as ParseAddress reads them, in order of preference
 	Box        Key      `json:"box"`        // X25519 key that a HELLO is sealed to
 	Identity   Key      `json:"identity"`   // Ed25519 key that signs the collector's epoch keys
 	Next       Key      `json:"next"`       // SHA-256 of the box key that will follow Box
+
+	CA    Key    `json:"ca,omitzero"`     // SHA-256 of the public key (SubjectPublicKeyInfo) of the site's certificate authority; DTLS and WSS need it
+	Proxy string `json:"proxy,omitempty"` // http://host:port that WSS is dialled through
 }
 
 // Check returns an error that names the first field that cannot be used.
@@ -62,23 +63,19 @@ func (s Site) Check() error {
 	case s.Next == Key{}:
 		return errors.New("next: missing")
 	}
-	for _, addr := range s.Collectors {
-		if err := CheckAddress(addr); err != nil {
+	for _, text := range s.Collectors {
+		a, err := ParseAddress(text)
+		if err != nil {
 			return fmt.Errorf("collectors: %w", err)
 		}
+		if a.Carrier != UDP && s.CA == (Key{}) {
+			return fmt.Errorf("ca: missing, and %s needs it", a)
+		}
 	}
-	return nil
-}
-
-// CheckAddress returns an error unless addr is host:port, with a port that can
-// be sent to and a host of sane length.
-func CheckAddress(addr string) error {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil || host == "" || len(host) > 253 {
-		return fmt.Errorf("address %q is not host:port", addr)
-	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-		return fmt.Errorf("address %q: port %q is not a number from 1 to 65535", addr, port)
+	if s.Proxy != "" {
+		if err := CheckProxy(s.Proxy); err != nil {
+			return fmt.Errorf("proxy: %w", err)
+		}
 	}
 	return nil
 }
