@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -32,8 +33,10 @@ import (
 const (
 	// sensorWindow is how many bytes a sensor may have under way.
 	sensorWindow = 1 << 20
-	// ackEvery is how long acknowledgements are gathered.
-	ackEvery = 2 * time.Millisecond
+	// leastWindow lets one datagram through, to see whether there is room again.
+	leastWindow = session.MaxDatagram
+	// refusedFor is how long sensors hold back after the journal refused a batch.
+	refusedFor = time.Second
 	// idleSession is how long a silent session is kept. Sensors say something
 	// every 10 s.
 	idleSession = 10 * time.Minute
@@ -57,23 +60,28 @@ type Config struct {
 }
 
 // Edge serves the sensors that reach it by any carrier.
+//
+// Locks are taken in this order: joining, mu, a link's own, due's. What
+// carriers call takes no lock that all of them share but due's, and that only
+// for a session's first datagram of each gathering of ACKs.
 type Edge struct {
 	cfg      Config
 	counters counters
 	hellos   chan hello
 	gate     *gate
 	epochs   epochs
+	sessions table
+	due      due
+	held     atomic.Int64 // bytes of incomplete batches, of all sessions
+	refused  atomic.Int64 // when the journal last refused a batch, Unix ns
 
 	// joining is held from asking what is decided about a sensor until its
-	// session is made: a revocation comes before or after, not between. It is
-	// taken before mu.
+	// session is made: a revocation comes before or after, not between.
 	joining sync.Mutex
 
-	mu       sync.RWMutex
-	sessions map[uint32]*link
-	sensors  map[enrol.Identity][]*link
-	dirty    map[*link]bool // sessions that an ACK is due to
-	held     int            // bytes of incomplete batches, of all sessions
+	mu      sync.RWMutex
+	sensors map[enrol.Identity][]*link // by who they are with, the oldest first
+	links   int
 }
 
 // New returns an edge that Run makes serve.
@@ -83,9 +91,8 @@ func New(cfg Config) *Edge {
 		hellos:   make(chan hello, 128),
 		gate:     newGate(),
 		epochs:   epochs{identity: cfg.Identity},
-		sessions: map[uint32]*link{},
+		sessions: newTable(),
 		sensors:  map[enrol.Identity][]*link{},
-		dirty:    map[*link]bool{},
 	}
 }
 
@@ -100,7 +107,7 @@ func (e *Edge) Run(ctx context.Context) error {
 
 // Flush sends every ACK that is due: to be called once more after Run, when
 // the journal has finished its last commit.
-func (e *Edge) Flush() { e.sendAcks(time.Now()) }
+func (e *Edge) Flush() { e.sendAcks(&acks{}, time.Now()) }
 
 // Receive takes one datagram, and keeps nothing of it. It is safe for
 // concurrent use.
@@ -125,9 +132,7 @@ func (e *Edge) Receive(d []byte, from Peer) {
 
 // data takes a DATA datagram.
 func (e *Edge) data(d []byte, id uint32, from Peer) {
-	e.mu.RLock()
-	l := e.sessions[id]
-	e.mu.RUnlock()
+	l := e.sessions.get(id)
 	if l == nil {
 		e.counters.add(dropNoSession)
 		return
@@ -142,15 +147,16 @@ func (e *Edge) data(d []byte, id uint32, from Peer) {
 		return
 	case !l.fresh(number):
 		e.counters.add(dropReplay)
-		e.due(l) // the ACK may have been lost
+		e.due.add(l) // the ACK may have been lost
 		return
 	}
-	plain, err := l.seal.Open(l.plain[:0], d)
+	buf := plains.Get().(*[seal.MaxPlain]byte)
+	defer plains.Put(buf)
+	plain, err := l.seal.Open(buf[:0], d)
 	if err != nil {
 		e.counters.add(dropForged)
 		return
 	}
-	l.plain = plain
 	chunk, err := session.ParseData(plain)
 	if err != nil {
 		e.counters.add(dropBadData)
@@ -161,61 +167,36 @@ func (e *Edge) data(d []byte, id uint32, from Peer) {
 	}
 }
 
+// plains has buffers for what is opened, one for each carrier's goroutine.
+var plains = sync.Pool{New: func() any { return new([seal.MaxPlain]byte) }}
+
 // store has a whole batch stored, and acknowledges it when it is.
 func (e *Edge) store(l *link, number uint64, whole []byte) {
 	e.counters.add(batches)
-	entry := journal.Entry{Sensor: l.sensor, Boot: l.boot, Batch: number, Received: time.Now().UnixNano(), Body: whole}
+	now := time.Now().UnixNano()
+	entry := journal.Entry{Sensor: l.sensor, Boot: l.boot, Batch: number, Received: now, Body: whole}
 	e.cfg.Journal.Append(entry, func(err error) {
 		if err != nil {
 			e.counters.add(dropNotStored)
+			e.refused.Store(now)
 			l.giveBack(number)
-			return // no ACK: the sensor sends it again
+			e.due.add(l) // tells of the smaller window
+			return       // not in the ACK: the sensor sends it again
 		}
 		e.counters.add(stored)
 		l.store(number)
-		e.due(l)
+		e.due.add(l)
 	})
 }
 
-// due notes that l is to be sent an ACK.
-func (e *Edge) due(l *link) {
-	e.mu.Lock()
-	e.dirty[l] = true
-	e.mu.Unlock()
-}
-
-// acknowledge sends ACKs in small gatherings, and drops idle sessions.
-func (e *Edge) acknowledge(ctx context.Context) error {
-	tick := time.NewTicker(ackEvery)
-	defer tick.Stop()
-	sweep := time.NewTicker(time.Minute)
-	defer sweep.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case now := <-tick.C:
-			e.sendAcks(now)
-		case now := <-sweep.C:
-			e.sweep(now)
-		}
+// window is how many bytes a sensor may have under way: next to none for a
+// while after the journal refused a batch, so that sensors hold back what
+// would only be dropped.
+func (e *Edge) window(now time.Time) uint32 {
+	if now.Sub(time.Unix(0, e.refused.Load())) < refusedFor {
+		return leastWindow
 	}
-}
-
-func (e *Edge) sendAcks(now time.Time) {
-	e.mu.Lock()
-	dirty := e.dirty
-	if len(dirty) == 0 {
-		e.mu.Unlock()
-		return
-	}
-	e.dirty = make(map[*link]bool, len(dirty))
-	e.mu.Unlock()
-	current := e.epochs.current(now)
-	for l := range dirty {
-		d, to := l.ack(now, l.epoch != current.Key)
-		e.write(d, to)
-	}
+	return sensorWindow
 }
 
 func (e *Edge) write(d []byte, to Peer) {

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -122,7 +123,7 @@ func (e *Edge) answer(d []byte, from Peer, now time.Time) {
 	e.counters.add(welcomes)
 	e.write(enrol.AppendWelcome(nil, &shared, &w), from)
 	if l != nil {
-		e.due(l) // tells what of this boot is stored already
+		e.due.add(l) // tells what of this boot is stored already
 	}
 }
 
@@ -160,13 +161,12 @@ func (e *Edge) newLink(w *enrol.Welcome, sealed *enrol.SealedHello, h *enrol.Hel
 	rand.Read(w.Salt[:])
 	l := &link{
 		sensor: h.Identity, boot: boot, epoch: epoch.Key, attempt: h.Attempt, said: h.Time, peer: from, made: now.UnixNano(),
-		seal:    seal.NewLink(&shared, w.Salt, seal.Collector),
-		partial: map[uint64]*partial{}, storing: map[uint64]struct{}{},
+		seal:   seal.NewLink(&shared, w.Salt, seal.Collector),
 		stored: e.cfg.Journal.Stored(h.Identity, boot),
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for l.id == 0 || e.sessions[l.id] != nil {
+	for l.id == 0 || e.sessions.get(l.id) != nil {
 		var id [4]byte
 		rand.Read(id[:])
 		l.id = binary.BigEndian.Uint32(id[:])
@@ -175,13 +175,14 @@ func (e *Edge) newLink(w *enrol.Welcome, sealed *enrol.SealedHello, h *enrol.Hel
 	if len(e.sensors[h.Identity]) >= linksPerSensor {
 		e.removeLocked(idlest(e.sensors[h.Identity]))
 	}
-	if len(e.sessions) >= maxLinks {
-		for _, any := range e.sessions {
-			e.removeLocked(any)
+	if e.links >= maxLinks {
+		for _, any := range e.sensors {
+			e.removeLocked(any[0])
 			break
 		}
 	}
-	e.sessions[l.id] = l
+	e.links++
+	e.sessions.put(l)
 	e.sensors[l.sensor] = append(e.sensors[l.sensor], l)
 	return l
 }
@@ -198,10 +199,9 @@ func idlest(links []*link) *link {
 // removeLocked ends a session. Chunks that come for it are dropped; the sensor
 // notices the silence and says HELLO again.
 func (e *Edge) removeLocked(l *link) {
-	delete(e.sessions, l.id)
-	delete(e.dirty, l)
-	e.held -= l.held
-	l.gone = true
+	e.links--
+	e.sessions.remove(l.id)
+	l.end(e)
 	kept := e.sensors[l.sensor][:0]
 	for _, other := range e.sensors[l.sensor] {
 		if other != l {
@@ -231,7 +231,7 @@ func (e *Edge) sweep(now time.Time) {
 	current := e.epochs.current(now)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, l := range e.sessions {
+	for _, l := range slices.Concat(slices.Collect(maps.Values(e.sensors))...) {
 		idle := now.Sub(time.Unix(0, max(l.active.Load(), l.made))) > idleSession
 		stays := l.epoch != current.Key && now.Sub(current.began) > idleSession
 		if idle || stays {

@@ -116,7 +116,7 @@ func TestRevokedWhileJoining(t *testing.T) {
 	}
 	s.join(t, e)
 	<-revoked
-	if n := len(e.sessions); n != 0 {
+	if n := e.links; n != 0 {
 		t.Errorf("a revoked sensor has %d sessions", n)
 	}
 }
@@ -149,7 +149,7 @@ func TestManySmallPartials(t *testing.T) {
 // Sensors that fill all the room for incomplete batches leave some to others.
 func TestRoomForEverySensor(t *testing.T) {
 	e := newTestEdge(t)
-	e.held = maxHeldAll
+	e.held.Store(maxHeldAll)
 	l := newTestSensor(t, e).join(t, e)
 	take(e, l, session.Data{Size: batch.MaxSize, Chunk: []byte{1}})
 	take(e, l, session.Data{Batch: 1, Size: batch.MaxSize, Chunk: []byte{1}})
@@ -157,8 +157,8 @@ func TestRoomForEverySensor(t *testing.T) {
 		t.Errorf("%d incomplete batches when others have filled the room, want 1", n)
 	}
 	e.Revoke(l.sensor)
-	if e.held != maxHeldAll {
-		t.Errorf("held = %d at the end, want %d", e.held, maxHeldAll)
+	if n := e.held.Load(); n != maxHeldAll {
+		t.Errorf("held = %d at the end, want %d", n, maxHeldAll)
 	}
 }
 
@@ -200,7 +200,7 @@ func TestSessionEndsAfterItsEpoch(t *testing.T) {
 	sweepAt := func(now time.Time) bool {
 		l.active.Store(now.UnixNano())
 		e.sweep(now)
-		return e.sessions[l.id] != nil
+		return e.sessions.get(l.id) != nil
 	}
 	if !sweepAt(now) {
 		t.Error("the session ends with the epoch: the sensor has no time to say HELLO")
@@ -269,7 +269,7 @@ func TestReplayedHellosOfEarlierBoots(t *testing.T) {
 		old.keys.Identity, old.clock = s.keys.Identity, 900+n
 		old.join(t, e)
 	}
-	if e.sessions[l.id] == nil {
+	if e.sessions.get(l.id) == nil {
 		t.Error("the newest session was ended for sessions of earlier boots")
 	}
 	if n := len(e.sensors[s.id()]); n != linksPerSensor {

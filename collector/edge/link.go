@@ -38,14 +38,13 @@ type link struct {
 	said    int64    // the sensor's clock in that HELLO, Unix ns
 	made    int64    // Unix ns
 	seal    *seal.Link
-	plain   []byte       // buffer of the reading goroutine
 	active  atomic.Int64 // when DATA last came, Unix ns; 0 for never
+	due     atomic.Bool  // Edge.due lists it
 
-	held int  // bytes of partial; guarded by Edge.mu, as is gone
-	gone bool // the session was ended
-
-	mu      sync.Mutex // never taken while Edge.mu is held
-	peer    Peer       // where the newest datagram came from
+	mu      sync.Mutex
+	gone    bool // the session was ended
+	held    int  // bytes of partial
+	peer    Peer // where the newest datagram came from
 	window  session.Window
 	partial map[uint64]*partial
 	storing map[uint64]struct{} // whole batches on their way to disk
@@ -75,7 +74,11 @@ func (l *link) fresh(number uint64) bool {
 func (e *Edge) take(l *link, number uint64, d *session.Data, from Peer) (whole []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	defer e.due(l)
+	if !l.window.Fresh(number) { // it came twice at the same moment
+		e.counters.add(dropReplay)
+		return nil
+	}
+	defer e.due.add(l)
 	l.active.Store(time.Now().UnixNano())
 	l.raiseFloor(e, d.Floor)
 	if _, ok := l.storing[d.Batch]; ok || l.stored.Contains(d.Batch) {
@@ -90,6 +93,9 @@ func (e *Edge) take(l *link, number uint64, d *session.Data, from Peer) (whole [
 			return nil
 		}
 		p = &partial{bytes: make([]byte, d.Size)}
+		if l.partial == nil {
+			l.partial = map[uint64]*partial{}
+		}
 		l.partial[d.Batch] = p
 	}
 	if int(d.Size) != len(p.bytes) || len(p.got.Runs()) >= maxPieces(len(p.bytes)) {
@@ -108,6 +114,9 @@ func (e *Edge) take(l *link, number uint64, d *session.Data, from Peer) (whole [
 		l.stored.Add(d.Batch)
 		return nil
 	}
+	if l.storing == nil {
+		l.storing = map[uint64]struct{}{}
+	}
 	l.storing[d.Batch] = struct{}{}
 	return p.bytes
 }
@@ -116,29 +125,35 @@ func (e *Edge) take(l *link, number uint64, d *session.Data, from Peer) (whole [
 // may be: then only the lowest that lacks is taken.
 func (l *link) scattered() bool { return len(l.stored.Runs())+len(l.storing) >= maxRuns }
 
-// hold reserves room for an incomplete batch of l with n bytes.
+// hold reserves room for an incomplete batch of l with n bytes. l.mu is held.
 func (e *Edge) hold(l *link, n int) bool {
 	n += partialCost
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if l.gone || l.held+n > maxHeld || e.held+n > maxHeldAll && l.held > 0 {
+	if l.gone || l.held+n > maxHeld {
+		return false
+	}
+	if e.held.Add(int64(n)) > maxHeldAll && l.held > 0 {
+		e.held.Add(int64(-n))
 		return false
 	}
 	l.held += n
-	e.held += n
 	return true
 }
 
-// forget drops the incomplete batch n and gives its room back.
+// forget drops the incomplete batch n and gives its room back. l.mu is held.
 func (l *link) forget(e *Edge, n uint64) {
 	size := len(l.partial[n].bytes) + partialCost
 	delete(l.partial, n)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if !l.gone {
-		l.held -= size
-		e.held -= size
-	}
+	l.held -= size
+	e.held.Add(int64(-size))
+}
+
+// end gives back all that l holds. It takes nothing from then on.
+func (l *link) end(e *Edge) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.gone = true
+	e.held.Add(int64(-l.held))
+	l.partial, l.held = nil, 0
 }
 
 // mark notes that packet number has come, from where the sensor now is.
@@ -178,12 +193,17 @@ func (l *link) giveBack(number uint64) {
 	delete(l.storing, number)
 }
 
-// ack returns the ACK that is due and where to send it.
-func (l *link) ack(now time.Time, rejoin bool) ([]byte, Peer) {
+// ack appends the ACK that is due to a.bytes and returns where to send it: the
+// zero Peer if the session was ended.
+func (l *link) ack(a *acks, now time.Time, window uint32, rejoin bool) Peer {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	a := session.Ack{Rejoin: rejoin, Time: now.UnixNano(), Window: sensorWindow, Packets: l.window.Received(), Stored: l.stored}
-	d := l.seal.Seal(nil, session.Head(session.TypeAck, l.id), l.acks, a.Append(nil))
+	if l.gone {
+		return Peer{}
+	}
+	ack := session.Ack{Rejoin: rejoin, Time: now.UnixNano(), Window: window, Packets: l.window.Received(), Stored: l.stored}
+	a.plain = ack.Append(a.plain[:0])
+	a.bytes = l.seal.Seal(a.bytes, session.Head(session.TypeAck, l.id), l.acks, a.plain)
 	l.acks++
-	return d, l.peer
+	return l.peer
 }
