@@ -14,6 +14,7 @@ const (
 	cookies
 	readErrors
 	writeErrors
+	dropKernel
 	dropNotOurs
 	dropVersion
 	dropOversize
@@ -46,6 +47,7 @@ var counterNames = [counterCount]string{
 	cookies:         "cookies",
 	readErrors:      "read_errors",
 	writeErrors:     "write_errors",
+	dropKernel:      "drop_kernel",
 	dropNotOurs:     "drop_not_ours",
 	dropVersion:     "drop_version",
 	dropOversize:    "drop_oversize",
