@@ -4,8 +4,8 @@
 //
 // Everything that arrives is hostile until its header tag is right: until
 // then nothing is allocated and nothing but a counter changes. A HELLO, which
-// has no tag, waits in a short queue; when that fills, a cookie is asked for
-// before any public-key work. docs/format/wire.md has the bytes.
+// has no tag, must carry a fresh cookie before anything is kept or any
+// public-key work is done for it. docs/format/wire.md has the bytes.
 //
 // Datagrams come in by carriers (UDP here; DTLS and WebSocket beside it), which
 // read and call Receive. One goroutine answers HELLOs, one sends ACKs.
@@ -88,7 +88,7 @@ type Edge struct {
 func New(cfg Config) *Edge {
 	return &Edge{
 		cfg:      cfg,
-		hellos:   make(chan hello, 128),
+		hellos:   make(chan hello, helloQueue),
 		gate:     newGate(),
 		epochs:   epochs{identity: cfg.Identity},
 		sessions: newTable(),

@@ -22,8 +22,10 @@ const (
 	// pendingRetry is after how many seconds a sensor that waits for its
 	// approval asks again.
 	pendingRetry = 1
-	// linksPerSensor bounds the sessions of one identity. One is in use; a
-	// HELLO of an earlier boot that is replayed makes one that nobody can use.
+	// helloQueue is how many HELLOs wait: a second's worth for a slow disk.
+	helloQueue = 256
+	// linksPerSensor bounds the sessions of one identity. One is in use; others
+	// are of earlier boots, or their WELCOME was lost.
 	linksPerSensor = 4
 	maxLinks       = 1 << 16
 	// epochLife is how long an epoch key is used: what is recorded on the wire
@@ -35,45 +37,34 @@ const (
 type hello struct {
 	datagram []byte
 	from     Peer
-	proved   bool // it waits in the half of the queue that needs a cookie
 }
 
-// queueHello queues a HELLO. Once the queue is half full, only those pass that
-// carry a cookie for the address they come from, or whose carrier has proved
-// it, and few of one address; the others are asked to.
+// queueHello queues a HELLO that carries a cookie for the address it comes
+// from, and asks for that all others. Few of one address may wait.
 func (e *Edge) queueHello(d []byte, from Peer) {
-	proved := len(e.hellos) >= cap(e.hellos)/2
-	if proved {
-		h, err := enrol.ParseHello(d)
-		if err != nil {
-			e.counters.add(dropShort)
-			return
-		}
-		now := time.Now()
-		if !from.Proven && !e.gate.valid(h.Cookie, from.Addr, now) {
-			e.counters.add(dropHelloCookie)
+	h, err := enrol.ParseHello(d)
+	if err != nil {
+		e.counters.add(dropShort)
+		return
+	}
+	now := time.Now()
+	if !e.gate.valid(h.Cookie, from.Addr, now) {
+		e.counters.add(dropHelloCookie)
+		if e.gate.mayAsk(from.Addr, now) {
 			e.counters.add(cookies)
 			e.write(enrol.AppendCookie(nil, h.Nonce, e.gate.cookie(from.Addr, now)), from)
-			return
 		}
-		if !e.gate.enter(from.Addr) {
-			e.counters.add(dropHelloQueue)
-			return
-		}
+		return
 	}
-	h := hello{append([]byte(nil), d...), from, proved}
+	if !e.gate.enter(from.Addr) {
+		e.counters.add(dropHelloQueue)
+		return
+	}
 	select {
-	case e.hellos <- h:
+	case e.hellos <- hello{append([]byte(nil), d...), from}:
 	default:
 		e.counters.add(dropHelloQueue)
-		e.dequeued(h)
-	}
-}
-
-// dequeued notes that h waits no more.
-func (e *Edge) dequeued(h hello) {
-	if h.proved {
-		e.gate.leave(h.from.Addr)
+		e.gate.leave(from.Addr)
 	}
 }
 
@@ -84,7 +75,7 @@ func (e *Edge) greet(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case h := <-e.hellos:
-			e.dequeued(h)
+			e.gate.leave(h.from.Addr)
 			e.answer(h.datagram, h.from, time.Now())
 		}
 	}
@@ -109,7 +100,7 @@ func (e *Edge) answer(d []byte, from Peer, now time.Time) {
 		return
 	}
 	boot := enrol.BootOf(&sealed.BootKey)
-	if e.stale(h.Identity, boot, h.Attempt) {
+	if !e.gate.first(boot, h.Attempt, now) {
 		e.counters.add(dropHelloReplay)
 		return
 	}
@@ -125,19 +116,6 @@ func (e *Edge) answer(d []byte, from Peer, now time.Time) {
 	if l != nil {
 		e.due.add(l) // tells what of this boot is stored already
 	}
-}
-
-// stale reports whether a session of this boot was made by this HELLO already,
-// or by a later one.
-func (e *Edge) stale(id enrol.Identity, boot enrol.Boot, attempt uint64) bool {
-	e.mu.RLock()
-	defer e.mu.RUnlock()
-	for _, l := range e.sensors[id] {
-		if l.boot == boot && l.attempt >= attempt {
-			return true
-		}
-	}
-	return false
 }
 
 // join fills in w with what is decided about the sensor, and with a session if
@@ -160,7 +138,7 @@ func (e *Edge) newLink(w *enrol.Welcome, sealed *enrol.SealedHello, h *enrol.Hel
 	w.Epoch, w.Window = epoch.Epoch, sensorWindow
 	rand.Read(w.Salt[:])
 	l := &link{
-		sensor: h.Identity, boot: boot, epoch: epoch.Key, attempt: h.Attempt, said: h.Time, peer: from, made: now.UnixNano(),
+		sensor: h.Identity, boot: boot, epoch: epoch.Key, said: h.Time, peer: from, made: now.UnixNano(),
 		seal:   seal.NewLink(&shared, w.Salt, seal.Collector),
 		stored: e.cfg.Journal.Stored(h.Identity, boot),
 	}

@@ -234,7 +234,7 @@ func TestHelloQueueIsShared(t *testing.T) {
 		}
 		copy(hello[4:], c[:])
 		before := len(e.hellos)
-		e.queueHello(hello, Peer{Addr: addr, Via: silent{}})
+		e.queueHello(hello, Peer{addr, silent{}})
 		return len(e.hellos) > before
 	}
 	for range 1000 {
@@ -243,17 +243,84 @@ func TestHelloQueueIsShared(t *testing.T) {
 		say("[2001:db8::1]:3", true)
 		say("[2001:db8::2]:3", true)
 	}
+	if n := len(e.hellos); n != 2*maxWaiting {
+		t.Errorf("%d HELLOs wait of two networks, want %d", n, 2*maxWaiting)
+	}
 	if say("192.0.2.3:3", false) || !say("192.0.2.3:3", true) || !say("[2001:db8:1::]:3", true) {
 		t.Error("there is no room for a HELLO that proves another address")
 	}
 	for len(e.hellos) > 0 {
-		e.dequeued(<-e.hellos)
+		e.gate.leave((<-e.hellos).from.Addr)
 	}
-	for range cap(e.hellos) / 2 {
-		say("192.0.2.1:1", false)
-	}
-	if !say("192.0.2.2:2", true) {
+	if !say("192.0.2.2:2", true) || len(e.gate.waiting) != 1 {
 		t.Error("no room for an address whose HELLOs were all answered")
+	}
+}
+
+// COOKIEs are not without end, neither to one address nor in all.
+func TestCookiesAreBounded(t *testing.T) {
+	g := newGate()
+	now := g.began
+	flood := netip.MustParseAddrPort("192.0.2.1:1")
+	asked := 0
+	for range 10 * maxCookiesEach {
+		if g.mayAsk(flood, now) {
+			asked++
+		}
+	}
+	if asked != maxCookiesEach {
+		t.Errorf("%d COOKIEs to one address in a second, want %d", asked, maxCookiesEach)
+	}
+	for n := range uint32(4 * maxCookies) {
+		a := netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)})
+		if g.mayAsk(netip.AddrPortFrom(a, 1), now) {
+			asked++
+		}
+	}
+	if asked != maxCookies {
+		t.Errorf("%d COOKIEs in a second, want %d", asked, maxCookies)
+	}
+	if !g.mayAsk(flood, now.Add(time.Second)) {
+		t.Error("no COOKIE in the next second")
+	}
+}
+
+// A cookie is good for its address and for one to two minutes, and each attempt
+// counts once as long.
+func TestGate(t *testing.T) {
+	g := newGate()
+	from, other := netip.MustParseAddrPort("192.0.2.1:1"), netip.MustParseAddrPort("192.0.2.1:2")
+	for s := time.Duration(0); s < 3*cookieLife; s += cookieLife / 3 {
+		now := g.began.Add(s)
+		c, boot := g.cookie(from, now), enrol.Boot{byte(s / time.Second)}
+		if !g.valid(c, from, now.Add(cookieLife)) || g.valid(c, from, now.Add(2*cookieLife)) || g.valid(c, other, now) {
+			t.Errorf("after %v: the cookie is good for too long, not long enough, or for somebody else", s)
+		}
+		if !g.first(boot, 5, now) || g.first(boot, 5, now) || g.first(boot, 4, now) || !g.first(boot, 6, now) {
+			t.Errorf("after %v: an attempt is taken twice, or a later one not", s)
+		}
+		for later := now; g.valid(c, from, later); later = later.Add(cookieLife / 7) {
+			if g.first(boot, 6, later) {
+				t.Fatalf("after %v: the attempt is new again %v later, while its cookie is good", s, later.Sub(now))
+			}
+		}
+		g.minute, g.attempts = 0, [2]map[enrol.Boot]uint64{{}, {}}
+	}
+}
+
+// More boots than can be remembered make all cookies void, not attempts new.
+func TestManyBoots(t *testing.T) {
+	g := newGate()
+	from := netip.MustParseAddrPort("192.0.2.1:1")
+	c := g.cookie(from, g.began)
+	for n := range uint32(maxBoots + 1) {
+		if !g.valid(c, from, g.began) {
+			t.Fatalf("the cookie is void after %d boots", n)
+		}
+		g.first(enrol.Boot{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}, 1, g.began)
+	}
+	if g.valid(c, from, g.began) || len(g.attempts[0]) != 1 {
+		t.Errorf("of %d boots %d are remembered, and the cookie is good: %v", maxBoots+1, len(g.attempts[0]), g.valid(c, from, g.began))
 	}
 }
 

@@ -30,16 +30,15 @@ const (
 
 // link is one session with one boot of a sensor.
 type link struct {
-	id      uint32
-	sensor  enrol.Identity
-	boot    enrol.Boot
-	epoch   [32]byte // public half of the epoch key that it is sealed to
-	attempt uint64   // of the HELLO that made it
-	said    int64    // the sensor's clock in that HELLO, Unix ns
-	made    int64    // Unix ns
-	seal    *seal.Link
-	active  atomic.Int64 // when DATA last came, Unix ns; 0 for never
-	due     atomic.Bool  // Edge.due lists it
+	id     uint32
+	sensor enrol.Identity
+	boot   enrol.Boot
+	epoch  [32]byte // public half of the epoch key that it is sealed to
+	said   int64    // the sensor's clock in that HELLO, Unix ns
+	made   int64    // Unix ns
+	seal   *seal.Link
+	active atomic.Int64 // when DATA last came, Unix ns; 0 for never
+	due    atomic.Bool  // Edge.due lists it
 
 	mu      sync.Mutex
 	gone    bool // the session was ended

@@ -14,7 +14,4 @@ type Carrier interface {
 type Peer struct {
 	Addr netip.AddrPort
 	Via  Carrier
-	// Proven is set by a carrier whose peers have shown that they receive at
-	// Addr (DTLS, WebSocket): no cookie is asked for.
-	Proven bool
 }

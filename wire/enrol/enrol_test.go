@@ -276,3 +276,17 @@ func FuzzParseCookie(f *testing.F) {
 	f.Add(enrol.AppendCookie(nil, enrol.Nonce{1}, enrol.Cookie{2}))
 	f.Fuzz(func(t *testing.T, d []byte) { enrol.ParseCookie(d) })
 }
+
+// A recorded HELLO cannot be made new: it opens only with the cookie that it
+// was written with.
+func TestHelloIsBoundToItsCookie(t *testing.T) {
+	p := newParties(t)
+	d, _ := p.hello(t, &enrol.Hello{Identity: p.id, Attempt: 1})
+	if _, err := p.open(d); err != nil {
+		t.Fatal(err)
+	}
+	d[4] ^= 1
+	if _, err := p.open(d); !errors.Is(err, enrol.ErrSigned) {
+		t.Errorf("a HELLO with another cookie: %v, want %v", err, enrol.ErrSigned)
+	}
+}

@@ -78,7 +78,7 @@ type Hello struct {
 const MinHello = 512
 
 // Cookie proves to a collector that a sensor receives at the address it sends
-// from.
+// from, and that its HELLO was written after the cookie: the signature covers it.
 type Cookie [16]byte
 
 // Nonce is the nonce of a HELLO's box, which its answer repeats.
@@ -132,7 +132,7 @@ func AppendHello(dst []byte, k Keys, cookie Cookie, h *Hello) ([]byte, Nonce, er
 	plain := make([]byte, 0, session.MaxDatagram)
 	plain = append(plain, labelHello)
 	plain = append(plain, k.Identity.Public().(ed25519.PublicKey)...)
-	plain = append(plain, ed25519.Sign(k.Identity, helloSigned(k.Site, k.BootKey, body))...)
+	plain = append(plain, ed25519.Sign(k.Identity, helloSigned(k.Site, k.BootKey, cookie, body))...)
 	plain = append(plain, body...)
 	const sealing = helloBox + box.Overhead
 	size := session.MaxDatagram
@@ -157,9 +157,10 @@ func AppendHello(dst []byte, k Keys, cookie Cookie, h *Hello) ([]byte, Nonce, er
 }
 
 // helloSigned returns what a sensor signs: the keys that the HELLO is between,
+// the cookie, so that nobody can make a recorded HELLO new with another one,
 // and all that it says. What follows the claims is padding and not signed.
-func helloSigned(siteKey, bootKey *[32]byte, body []byte) []byte {
-	return slices.Concat([]byte(signHello), siteKey[:], bootKey[:], body)
+func helloSigned(siteKey, bootKey *[32]byte, cookie Cookie, body []byte) []byte {
+	return slices.Concat([]byte(signHello), siteKey[:], bootKey[:], cookie[:], body)
 }
 
 // SealedHello is a HELLO before it is opened: what can be judged without any
@@ -213,7 +214,7 @@ func (s *SealedHello) Open(shared, siteKey *[32]byte) (Hello, error) {
 		return Hello{}, fmt.Errorf("opening HELLO: %w", err)
 	}
 	h.Claims = claims
-	if !ed25519.Verify(h.Identity[:], helloSigned(siteKey, &s.BootKey, body[:16+n]), plain[1+ed25519.PublicKeySize:fixed]) {
+	if !ed25519.Verify(h.Identity[:], helloSigned(siteKey, &s.BootKey, s.Cookie, body[:16+n]), plain[1+ed25519.PublicKeySize:fixed]) {
 		return Hello{}, fmt.Errorf("opening HELLO: %w", ErrSigned)
 	}
 	return h, nil
