@@ -73,5 +73,5 @@ func healthFrame(now time.Time, counters []counter) batch.Frame {
 		b.Append(&record.Sensor{Time: record.Nanos(now.UnixNano()), Stage: "init", Counter: c.name, Value: c.value})
 	}
 	block := b.AppendBlock(nil)
-	return batch.Frame{Class: batch.Health, Records: b.Rows(), Batch: batch.Append(nil, batch.None, len(block), block)}
+	return batch.Frame{Class: batch.Health, Records: b.Rows(), Kinds: []batch.KindCount{{Kind: record.SensorDef.Kind, Records: b.Rows()}}, Batch: batch.Append(nil, batch.None, len(block), block)}
 }

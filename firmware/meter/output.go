@@ -131,14 +131,18 @@ func (o *output) write(p *packer) {
 		return
 	}
 	o.raw = o.raw[:0]
+	var kinds []batch.KindCount
 	for _, b := range p.builders {
+		if b.Rows() > 0 {
+			kinds = append(kinds, batch.KindCount{Kind: b.kind, Records: b.Rows()})
+		}
 		o.raw = b.AppendBlock(o.raw)
 		b.Reset()
 		b.size = 0
 	}
 	o.body = o.enc.EncodeAll(o.raw, o.body[:0])
 	bytes := batch.Append(nil, batch.Zstd, len(o.raw), o.body)
-	if err := batch.WriteFrame(o.w, batch.Frame{Class: p.class, Records: p.rows, Batch: bytes}); err != nil {
+	if err := batch.WriteFrame(o.w, batch.Frame{Class: p.class, Records: p.rows, Kinds: kinds, Batch: bytes}); err != nil {
 		o.err = fmt.Errorf("writing batch: %w", err)
 	}
 	o.count.batches++

@@ -33,16 +33,19 @@ func testJoiner(t *testing.T, collector string) *joiner {
 func TestSessionWithoutSocket(t *testing.T) {
 	var shared [32]byte
 	const nowhere = "127.0.0.1:99999"
-	u := &uplink{
-		Config: Config{Site: site.Site{Collectors: []string{nowhere}}, Spool: spool.New(1 << 20), Log: slog.New(slog.DiscardHandler), Say: func(string) {}},
-		join:   testJoiner(t, nowhere),
-		send:   newSender(seal.NewLink(&shared, seal.Salt{}, seal.Sensor), 1, 1<<20, 0),
-	}
-	u.send.flight.probes = silence
+	u := newUplink(
+		Config{Site: site.Site{Collectors: []string{nowhere}}, Spool: spool.New(1 << 20), Log: slog.New(slog.DiscardHandler), Say: func(string) {}},
+		testJoiner(t, nowhere))
+	u.send = newSender(seal.NewLink(&shared, seal.Salt{}, seal.Sensor), 1, 1<<20, 0, session.MaxDatagram)
+	u.road = u.roads[0]
 	u.Spool.Put(batch.Frame{Batch: make([]byte, 5000)})
 	u.transmit(t.Context(), start)
-	if u.conn != nil || u.stats.sent == 0 || u.stats.sendErrors != u.stats.sent {
+	u.reached(<-u.dialled, start)
+	if u.road.conn != nil || u.stats.sent == 0 || u.stats.sendErrors != u.stats.sent {
 		t.Errorf("of %d datagrams without a socket, %d are send errors", u.stats.sent, u.stats.sendErrors)
+	}
+	if u.stats.dialErrors != 1 {
+		t.Errorf("%d dial errors", u.stats.dialErrors)
 	}
 }
 
@@ -50,13 +53,14 @@ func TestSessionWithoutSocket(t *testing.T) {
 // sensor say HELLO as fast as the two can.
 func TestEndlessCookies(t *testing.T) {
 	j := testJoiner(t, "127.0.0.1:1")
+	var g greeting
 	now, hellos := start, 0
 	for range 1000 {
 		now = now.Add(time.Millisecond)
-		if now.Before(j.next) {
+		if now.Before(g.next) {
 			continue
 		}
-		d, err := j.hello(now)
+		d, err := j.hello(&g, now)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -65,10 +69,10 @@ func TestEndlessCookies(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := j.answered(enrol.AppendCookie(nil, h.Nonce, enrol.Cookie{byte(hellos)}), now); err != nil {
+		if err := g.answered(enrol.AppendCookie(nil, h.Nonce, enrol.Cookie{byte(hellos)}), now); err != nil {
 			t.Fatal(err)
 		}
-		if j.cookie != (enrol.Cookie{byte(hellos)}) {
+		if g.cookie != (enrol.Cookie{byte(hellos)}) {
 			t.Error("the newest cookie is not kept")
 		}
 	}
@@ -79,10 +83,9 @@ func TestEndlessCookies(t *testing.T) {
 
 // A COOKIE for no HELLO does not make one due.
 func TestCookieForNoHello(t *testing.T) {
-	j := testJoiner(t, "127.0.0.1:1")
-	j.next = start.Add(time.Minute)
-	if err := j.answered(enrol.AppendCookie(nil, enrol.Nonce{}, enrol.Cookie{1}), start); err == nil || !j.next.After(start) {
-		t.Errorf("error = %v, next HELLO after %v", err, j.next.Sub(start))
+	g := greeting{next: start.Add(time.Minute)}
+	if err := g.answered(enrol.AppendCookie(nil, enrol.Nonce{}, enrol.Cookie{1}), start); err == nil || !g.next.After(start) {
+		t.Errorf("error = %v, next HELLO after %v", err, g.next.Sub(start))
 	}
 }
 
@@ -90,7 +93,7 @@ func TestCookieForNoHello(t *testing.T) {
 // largest window is not none, whatever the size of an int.
 func TestHugeAndTinyLimits(t *testing.T) {
 	var shared [32]byte
-	s := newSender(seal.NewLink(&shared, seal.Salt{}, seal.Sensor), 1, 1<<32-1, 0)
+	s := newSender(seal.NewLink(&shared, seal.Salt{}, seal.Sensor), 1, 1<<32-1, 0, session.MaxDatagram)
 	sp := fakeSpool{held: map[uint64][]byte{0: make([]byte, 100_000)}}
 	if s.datagram(sp, 0, start) == nil || s.datagram(sp, 1, start) == nil {
 		t.Error("a window of 4 GiB has no room for two datagrams")
