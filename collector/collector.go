@@ -101,7 +101,7 @@ func (c *collector) openJournal() error {
 		return err
 	}
 	c.journal = j
-	if repaired.Cut != nil || len(repaired.Unreadable) > 0 {
+	if repaired.Cut != nil || len(repaired.Damage) > 0 {
 		c.Say("journal: %v", repaired)
 	}
 	return nil

@@ -163,6 +163,7 @@ func openParquet(dir string, log *slog.Logger) (*parquetRecords, error) {
 
 func (p *parquetRecords) write(f batch.Frame, _ []record.Block) error {
 	p.number++
+	p.journal.WaitRoom()
 	p.journal.Append(journal.Entry{Batch: p.number, Received: time.Now().UnixNano(), Body: f.Batch}, func(err error) {
 		if err != nil {
 			select {
@@ -197,6 +198,7 @@ func (p *parquetRecords) sync() error {
 	done := make(chan error, 1)
 	empty := batch.Append(nil, batch.None, 0, nil)
 	p.number++
+	p.journal.WaitRoom()
 	p.journal.Append(journal.Entry{Batch: p.number, Received: time.Now().UnixNano(), Body: empty}, func(err error) { done <- err })
 	return <-done
 }

@@ -55,7 +55,7 @@ func (l *Lake) take(u *unit) error {
 		l.counts.damagedBatches.Add(1)
 		l.opts.Log.Warn("batch is damaged", "error", u.damage, "position", u.pos)
 	case u.damage != nil:
-		l.counts.damagedSegments.Add(1)
+		l.counts.damagedPlaces.Add(1)
 		l.opts.Log.Error("journal is damaged", "error", u.damage)
 	}
 	if u.batch {

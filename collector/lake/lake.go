@@ -64,7 +64,7 @@ type Lake struct {
 }
 
 type counters struct {
-	rows, batches, files, damagedBatches, damagedSegments, dropKind, dropColumn atomic.Uint64
+	rows, batches, files, damagedBatches, damagedPlaces, dropKind, dropColumn atomic.Uint64
 }
 
 // flush asks Run to make visible what the journal has by now.
@@ -126,13 +126,13 @@ func (l *Lake) Manifest() *manifest.Manifest {
 func (l *Lake) Counters() map[string]uint64 {
 	c := &l.counts
 	return map[string]uint64{
-		"rows":             c.rows.Load(),
-		"batches":          c.batches.Load(),
-		"files":            c.files.Load(),
-		"damaged_batches":  c.damagedBatches.Load(),
-		"damaged_segments": c.damagedSegments.Load(),
-		"drop_kind":        c.dropKind.Load(),
-		"drop_column":      c.dropColumn.Load(),
+		"rows":            c.rows.Load(),
+		"batches":         c.batches.Load(),
+		"files":           c.files.Load(),
+		"damaged_batches": c.damagedBatches.Load(),
+		"damaged_places":  c.damagedPlaces.Load(),
+		"drop_kind":       c.dropKind.Load(),
+		"drop_column":     c.dropColumn.Load(),
 	}
 }
 
