@@ -6,6 +6,7 @@ import (
 	"github.com/taproot-sensor/taproot/wire/batch"
 	"github.com/taproot-sensor/taproot/wire/enrol"
 	"github.com/taproot-sensor/taproot/wire/record"
+	"github.com/taproot-sensor/taproot/wire/site"
 )
 
 // stats are the uplink's own counters.
@@ -41,6 +42,13 @@ func (u *uplink) health(now time.Time) {
 	add("uplink", "hellos", s.hellos)
 	add("uplink", "sessions", s.sessions)
 	add("uplink", "collector", uint64(u.active))
+	for _, c := range []site.Carrier{site.UDP, site.DTLS, site.WSS} {
+		var used uint64
+		if u.road != nil && carrierOf(u.road.address) == c {
+			used = 1
+		}
+		add("uplink", "carrier_"+string(c), used)
+	}
 	add("uplink", "dial_errors", s.dialErrors)
 	add("uplink", "box_key_moves", s.moves)
 	add("uplink", "datagrams_sent", s.sent)

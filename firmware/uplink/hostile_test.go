@@ -34,7 +34,7 @@ func TestSessionWithoutSocket(t *testing.T) {
 	var shared [32]byte
 	const nowhere = "127.0.0.1:99999"
 	u := newUplink(
-		Config{Site: site.Site{Collectors: []string{nowhere}}, Spool: spool.New(1 << 20), Log: slog.New(slog.DiscardHandler), Say: func(string) {}},
+		Config{Site: site.Site{Collectors: []string{nowhere}}, Dial: dialUDP, Spool: spool.New(1 << 20), Log: slog.New(slog.DiscardHandler), Say: func(string) {}},
 		testJoiner(t, nowhere))
 	u.send = newSender(seal.NewLink(&shared, seal.Salt{}, seal.Sensor), 1, 1<<20, 0, session.MaxDatagram)
 	u.road = u.roads[0]

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/taproot-sensor/taproot/wire/enrol"
@@ -254,9 +255,7 @@ func (u *uplink) takeOver(next *sender, r *road) {
 		if u.road != nil {
 			u.leave(u.road)
 		}
-		if len(u.roads) > 1 {
-			u.Say("sending to " + r.address)
-		}
+		u.Say(fmt.Sprintf("sending by %s to %s", strings.ToUpper(string(carrierOf(r.address))), r.address))
 	}
 	if old := u.roads[u.active]; old != r && old != u.road {
 		u.leave(old)

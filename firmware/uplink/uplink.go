@@ -20,6 +20,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/taproot-sensor/taproot/firmware/uplink/carrier"
 	"github.com/taproot-sensor/taproot/firmware/uplink/flight"
 	"github.com/taproot-sensor/taproot/internal/ranges"
 	"github.com/taproot-sensor/taproot/wire/batch"
@@ -50,8 +51,10 @@ type Config struct {
 	In       []io.ReadCloser // pipes of batch frames; Run closes them
 	Spool    Spool           // where batches wait; Run owns it
 
+	// Credentials are what carriers are shown; nil for new ones.
+	Credentials *carrier.Credentials
 	// Dial reaches an address of the site's list: one Write, one datagram; and
-	// no Write waits. nil means UDP.
+	// no Write waits. nil means by the carrier that the address names.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
 
 	Log       *slog.Logger
@@ -111,6 +114,11 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
+	if cfg.Dial == nil {
+		if cfg.Dial, err = dialer(&cfg); err != nil {
+			return err
+		}
+	}
 	u := newUplink(cfg, j)
 	id := enrol.Identity(cfg.Identity.Public().(ed25519.PublicKey))
 	u.Say("enrolment code " + id.Code())
@@ -127,9 +135,6 @@ func Run(ctx context.Context, cfg Config) error {
 }
 
 func newUplink(cfg Config, j *joiner) *uplink {
-	if cfg.Dial == nil {
-		cfg.Dial = dialUDP
-	}
 	u := &uplink{Config: cfg, join: j, inbound: make(chan inbound, 256), dialled: make(chan dialled), over: make(chan struct{})}
 	for i, address := range cfg.Site.Collectors {
 		u.roads = append(u.roads, &road{address: address, index: i})

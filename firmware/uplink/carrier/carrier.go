@@ -33,6 +33,16 @@ const (
 type Options struct {
 	Site        site.Site
 	Credentials *Credentials
+	// UDP opens a socket to host:port, for UDP and DTLS; nil for an ordinary one.
+	UDP func(ctx context.Context, hostPort string) (net.Conn, error)
+}
+
+func (o *Options) udp(ctx context.Context, hostPort string) (net.Conn, error) {
+	if o.UDP != nil {
+		return o.UDP(ctx, hostPort)
+	}
+	var d net.Dialer
+	return d.DialContext(ctx, "udp", hostPort)
 }
 
 // Dial connects to the collector at a. It blocks, at most for dialTimeout.
@@ -53,8 +63,7 @@ func dial(ctx context.Context, a site.Address, o Options) (net.Conn, error) {
 	case site.WSS:
 		return renewing(ctx, func(ctx context.Context) (net.Conn, error) { return dialWSS(ctx, a, o) })
 	}
-	var d net.Dialer
-	return d.DialContext(ctx, "udp", a.HostPort())
+	return o.udp(ctx, a.HostPort())
 }
 
 // renewed is a connection that is replaced by another from time to time.

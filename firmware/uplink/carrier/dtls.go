@@ -34,8 +34,7 @@ const (
 var silent = &logging.DefaultLoggerFactory{Writer: io.Discard, DefaultLogLevel: logging.LogLevelDisabled, ScopeLevels: map[string]logging.LogLevel{}}
 
 func dialDTLS(ctx context.Context, a site.Address, o Options) (net.Conn, error) {
-	var d net.Dialer
-	socket, err := d.DialContext(ctx, "udp", a.HostPort())
+	socket, err := o.udp(ctx, a.HostPort())
 	if err != nil {
 		return nil, err
 	}
@@ -122,17 +121,28 @@ func (s *sieve) WriteTo(b []byte, _ net.Addr) (int, error) { return s.Conn.Write
 type dtlsConn struct {
 	*dtls.Conn
 	credentials *Credentials
+	closed      atomic.Bool
 }
 
-// Read reads a datagram of the session.
+// Close ends the connection.
+func (c *dtlsConn) Close() error {
+	c.closed.Store(true)
+	return c.Conn.Close()
+}
+
+// Read reads a datagram of the session. Its errors are final: net.ErrClosed
+// after Close, else io.EOF.
 func (c *dtlsConn) Read(b []byte) (int, error) {
 	for {
 		n, err := c.Conn.Read(b)
-		if errors.Is(err, io.EOF) || errors.Is(err, dtls.ErrConnClosed) {
+		switch {
+		case c.closed.Load():
 			return 0, net.ErrClosed
-		}
-		if err != nil {
-			return 0, err
+		case errors.Is(err, io.EOF), errors.Is(err, dtls.ErrConnClosed), errors.Is(err, net.ErrClosed):
+			return 0, io.EOF
+		case err != nil: // of one datagram, such as an ICMP message
+			time.Sleep(10 * time.Millisecond)
+			continue
 		}
 		der, ok, err := outer.ParseIssue(b[:n])
 		if !ok {

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -130,6 +131,7 @@ type wsConn struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	writer sync.WaitGroup
+	closed atomic.Bool
 }
 
 func newWSConn(ws *websocket.Conn, to site.Address) *wsConn {
@@ -170,13 +172,17 @@ func (c *wsConn) Write(b []byte) (int, error) {
 	}
 }
 
-// Read reads a datagram. Its errors are final.
+// Read reads a datagram. Its errors are final: net.ErrClosed after Close, else
+// another.
 func (c *wsConn) Read(b []byte) (int, error) {
 	for {
 		kind, d, err := c.ws.Read(c.ctx)
+		if c.closed.Load() {
+			return 0, net.ErrClosed
+		}
 		if err != nil {
 			c.cancel()
-			return 0, fmt.Errorf("%w: %v", net.ErrClosed, err)
+			return 0, fmt.Errorf("WebSocket ended: %v", err)
 		}
 		if kind == websocket.MessageBinary && len(d) <= len(b) {
 			return copy(b, d), nil
@@ -185,6 +191,7 @@ func (c *wsConn) Read(b []byte) (int, error) {
 }
 
 func (c *wsConn) Close() error {
+	c.closed.Store(true)
 	c.cancel()
 	c.writer.Wait()
 	return c.ws.CloseNow()
