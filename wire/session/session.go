@@ -1,5 +1,5 @@
 // Package session lays out the datagrams that a sensor and its collector
-// exchange, version 1: HELLO, COOKIE, WELCOME, DATA, ACK, ASK and ANSWER.
+// exchange, version 1: HELLO, COOKIE, WELCOME, DATA and ACK.
 //
 // HELLO and WELCOME agree on a session under the site's keys (package enrol
 // has what is in them); the others are sealed by a seal.Link of it.
@@ -34,8 +34,6 @@ const (
 	TypeWelcome Type = 3 // collector: your session, or wait
 	TypeData    Type = 4 // sensor: part of a batch
 	TypeAck     Type = 5 // collector: what has come and what is stored
-	TypeAsk     Type = 6 // sensor: something else that it wants
-	TypeAnswer  Type = 7 // collector: that
 )
 
 var (
@@ -67,7 +65,7 @@ func ParseHead(datagram []byte) (t Type, id uint32, err error) {
 		return 0, 0, fmt.Errorf("parsing datagram: %w %d, want %d", ErrVersion, datagram[2], Version)
 	}
 	t = Type(datagram[3])
-	if t < TypeHello || t > TypeAnswer {
+	if t < TypeHello || t > TypeAck {
 		return 0, 0, fmt.Errorf("parsing datagram: unknown type %d", t)
 	}
 	if t >= TypeData {
