@@ -39,10 +39,16 @@ const flushTimeout = 30 * time.Second
 type Config struct {
 	Data      string   // directory of everything that is kept
 	Listen    string   // UDP address, host:port
-	Addresses []string // host:port that sensors dial; empty keeps those of site.toml, or guesses
-	Name      string   // of the site, where there is no site.toml yet
-	Log       *slog.Logger
-	Say       func(format string, args ...any) // lines for who started it
+	Addresses []string // that sensors dial, as site.ParseAddress reads them; empty keeps those of site.toml, or guesses
+
+	ListenDTLS string         // UDP address for DTLS; empty for none
+	ListenWSS  string         // TCP address for WebSockets; empty for none
+	PSKFile    string         // keys of devices that cannot do certificates; empty for none
+	Proxies    []netip.Prefix // of proxies that end TLS for WebSockets and check the tokens
+
+	Name string // of the site, where there is no site.toml yet
+	Log  *slog.Logger
+	Say  func(format string, args ...any) // lines for who started it
 }
 
 // collector is a Run under way.
@@ -54,6 +60,10 @@ type collector struct {
 	lake    *lake.Lake
 	edge    *edge.Edge
 	udp     *edge.UDP
+
+	authority *provisioning.Authority
+	hosts     []string // names of this collector, as sensors dial it
+	ports     ports
 }
 
 // Run serves until ctx ends. Then it stops listening, finishes the group
@@ -91,6 +101,10 @@ func Run(ctx context.Context, cfg Config) error {
 		Box: &box, BoxKey: &boxKey, Identity: c.keys.IdentityKey(), Journal: c.journal, Decide: c.decide, Log: cfg.Log,
 	})
 	c.Say("listening for sensors on UDP %s", c.udp.Addr())
+	if err := c.listenPorts(); err != nil {
+		return err
+	}
+	defer c.ports.close()
 	return c.serve(ctx, commands)
 }
 
@@ -118,6 +132,7 @@ func (c *collector) serve(ctx context.Context, commands net.Listener) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return c.edge.Run(ctx) })
 	g.Go(func() error { return c.udp.Run(ctx, c.edge) })
+	c.ports.run(ctx, g, c.edge)
 	g.Go(func() error {
 		s := &control.Server{Fleet: c.fleet, Journal: c.journal, Decided: c.decided, Query: c.query, Status: c.status}
 		return s.Run(ctx, commands)
@@ -155,6 +170,7 @@ func (c *collector) decided(s fleet.Sensor) {
 	var id enrol.Identity
 	if _, err := hex.Decode(id[:], []byte(s.ID)); err == nil && s.State == fleet.Revoked {
 		c.edge.Revoke(id)
+		c.ports.revoke(id)
 	}
 }
 
@@ -170,6 +186,7 @@ func (c *collector) status() control.Status {
 	for name, n := range c.edge.Counters() {
 		s.Counters["edge_"+name] = n
 	}
+	c.ports.counters(s.Counters)
 	j := c.journal.Stats()
 	maps.Copy(s.Counters, map[string]uint64{
 		"journal_entries": j.Entries, "journal_bytes": j.Bytes, "journal_duplicates": j.Duplicates,
