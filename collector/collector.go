@@ -2,7 +2,8 @@
 // control, joined.
 //
 // Everything it keeps is below one data directory: keys/ and site.toml, which
-// it makes at its first start, journal/, lake/, fleet.db and control.sock.
+// it makes at its first start, journal/, lake/, fleet.db and control.sock. What
+// several collectors of a site share is in PostgreSQL instead.
 package collector
 
 import (
@@ -19,6 +20,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/taproot-sensor/taproot/collector/control"
@@ -26,6 +28,7 @@ import (
 	"github.com/taproot-sensor/taproot/collector/fleet"
 	"github.com/taproot-sensor/taproot/collector/journal"
 	"github.com/taproot-sensor/taproot/collector/lake"
+	"github.com/taproot-sensor/taproot/collector/ledger"
 	"github.com/taproot-sensor/taproot/collector/query"
 	"github.com/taproot-sensor/taproot/provisioning"
 	"github.com/taproot-sensor/taproot/wire/enrol"
@@ -46,6 +49,9 @@ type Config struct {
 	PSKFile    string         // keys of devices that cannot do certificates; empty for none
 	Proxies    []netip.Prefix // of proxies that end TLS for WebSockets and check the tokens
 
+	Shared   string // URL of the PostgreSQL database that the site's collectors share; empty for one collector
+	MaxBytes int64  // of the journal; 0 for no bound but the disk's
+
 	Name string // of the site, where there is no site.toml yet
 	Log  *slog.Logger
 	Say  func(format string, args ...any) // lines for who started it
@@ -55,6 +61,8 @@ type Config struct {
 type collector struct {
 	Config
 	keys    *provisioning.Keys
+	pool    *pgxpool.Pool  // of the shared database; nil without one
+	ledger  *ledger.Ledger // likewise
 	fleet   *fleet.Registry
 	journal *journal.Journal
 	lake    *lake.Lake
@@ -89,16 +97,16 @@ func Run(ctx context.Context, cfg Config) error {
 	if c.lake, err = lake.Open(filepath.Join(c.Data, "lake"), lake.Options{Log: c.Log}); err != nil {
 		return err
 	}
-	if c.fleet, err = fleet.Open(filepath.Join(c.Data, "fleet.db")); err != nil {
+	defer c.closeFleet()
+	if err := c.openFleet(ctx); err != nil {
 		return err
 	}
-	defer c.fleet.Close()
 	if err := c.openJournal(); err != nil {
 		return err
 	}
 	box, boxKey := [32]byte(c.keys.Box), [32]byte(c.keys.BoxKey())
 	c.edge = edge.New(edge.Config{
-		Box: &box, BoxKey: &boxKey, Identity: c.keys.IdentityKey(), Journal: c.journal, Decide: c.decide, Log: cfg.Log,
+		Box: &box, BoxKey: &boxKey, Identity: c.keys.IdentityKey(), Journal: batches{c.journal, c.ledger}, Decide: c.decide, Log: cfg.Log,
 	})
 	c.Say("listening for sensors on UDP %s", c.udp.Addr())
 	if err := c.listenPorts(); err != nil {
@@ -110,7 +118,11 @@ func Run(ctx context.Context, cfg Config) error {
 
 // openJournal opens the journal and says what had to be repaired.
 func (c *collector) openJournal() error {
-	j, repaired, err := journal.Open(filepath.Join(c.Data, "journal"), journal.Options{})
+	opts := journal.Options{MaxBytes: c.MaxBytes}
+	if c.ledger != nil {
+		opts.Claim = c.ledger.Claim
+	}
+	j, repaired, err := journal.Open(filepath.Join(c.Data, "journal"), opts)
 	if err != nil {
 		return err
 	}
@@ -137,6 +149,9 @@ func (c *collector) serve(ctx context.Context, commands net.Listener) error {
 		s := &control.Server{Fleet: c.fleet, Journal: c.journal, Decided: c.decided, Query: c.query, Status: c.status}
 		return s.Run(ctx, commands)
 	})
+	if c.ledger != nil {
+		g.Go(func() error { return c.followDecisions(ctx) })
+	}
 	err := g.Wait()
 	c.Say("stopping")
 	err = errors.Join(err, c.journal.Close())
@@ -191,12 +206,18 @@ func (c *collector) status() control.Status {
 	maps.Copy(s.Counters, map[string]uint64{
 		"journal_entries": j.Entries, "journal_bytes": j.Bytes, "journal_duplicates": j.Duplicates,
 		"journal_failed": j.Failed, "journal_syncs": j.Groups, "journal_segments": uint64(j.Segments),
+		"journal_refused": j.Refused, "journal_elsewhere": j.Elsewhere, "journal_size": uint64(j.Size),
 	})
 	for name, n := range c.lake.Counters() {
 		s.Counters["lake_"+name] = n
 	}
 	if j.Failing != "" {
 		s.Problems = append(s.Problems, "journal: "+j.Failing)
+	}
+	if c.ledger != nil {
+		if err := c.ledger.Failing(); err != nil {
+			s.Problems = append(s.Problems, "shared database: "+err.Error())
+		}
 	}
 	if err := c.lake.Failing(); err != nil {
 		s.Problems = append(s.Problems, "lake: "+err.Error())

@@ -15,6 +15,7 @@ var cmdCollector = command{"collector", "run the collector", runCollector}
 func runCollector(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := newFlags("collector", "[FLAGS]", `  taproot collector
   taproot collector --data /var/lib/taproot --address collector.example:`+collector.DefaultPort+`
+  taproot collector --shared postgres://taproot@db.example/taproot   (one of several collectors of the site)
   taproot collector --listen 192.0.2.1:`+collector.DefaultPort+` --address 192.0.2.1:`+collector.DefaultPort+`
 
 Where UDP does not get through, sensors try what else site.toml has, in its order:
@@ -36,6 +37,8 @@ The first start makes the site's keys and DIR/site.toml, which images and sensor
 		return err
 	})
 	name := flags.String("name", "taproot", "`name` of the site, for a new site.toml")
+	shared := flags.String("shared", "", "`URL` of a PostgreSQL database that several collectors of the site share; its password is better in ~/.pgpass or PGPASSWORD")
+	journalMax := flags.Int64("journal-max", 0, "`GB` that the journal may take; beyond it sensors keep their batches (default: all but 1 GB of the disk)")
 	verbose := flags.Bool("v", false, "log more")
 	var addresses []string
 	flags.Func("address", "`address` that sensors dial, for site.toml: host:port (UDP), dtls://host:port or wss://host[:port]; may be repeated, the first is preferred (default: those in site.toml, else this machine's)", func(s string) error {
@@ -50,7 +53,7 @@ The first start makes the site's keys and DIR/site.toml, which images and sensor
 		level = slog.LevelDebug
 	}
 	return collector.Run(ctx, collector.Config{
-		Data: *data, Listen: *listen, Addresses: addresses, Name: *name,
+		Data: *data, Listen: *listen, Addresses: addresses, Name: *name, Shared: *shared, MaxBytes: *journalMax << 30,
 		ListenDTLS: *dtls, ListenWSS: *wss, PSKFile: *psk, Proxies: proxies,
 		Log: slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})),
 		Say: func(format string, args ...any) { fmt.Fprintf(stdout, format+"\n", args...) },

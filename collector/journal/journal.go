@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"path/filepath"
 	"sync"
 	"time"
@@ -199,6 +200,10 @@ func Open(dir string, opts Options) (*Journal, Recovery, error) {
 func (j *Journal) Append(e Entry, done func(error)) {
 	if len(e.Body) > MaxBody {
 		done(fmt.Errorf("journal: body of %d bytes is longer than %d", len(e.Body), MaxBody))
+		return
+	}
+	if e.Batch == math.MaxUint64 { // sets of numbers end before it
+		done(errors.New("journal: batch has no valid number"))
 		return
 	}
 	head := recordHead(&e)

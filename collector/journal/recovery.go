@@ -193,20 +193,17 @@ func (j *Journal) replay(i int, rec *Recovery) error {
 // crash may have come between sync and claim. Those that were stay what they
 // are.
 func (j *Journal) settleRecovered(segment uint64, ids []ID) error {
+	if j.opts.Claim == nil || len(ids) == 0 {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(j.claims, openTimeout)
 	defer cancel()
-	const most = 1 << 14 // in one claim
-	for chunk := range slices.Chunk(ids, most) {
-		if j.opts.Claim == nil {
-			return nil
-		}
-		elsewhere, err := j.opts.Claim(ctx, chunk)
-		if err != nil {
-			return fmt.Errorf("claiming batches: %w", err)
-		}
-		for _, i := range elsewhere {
-			j.loseLocked(bootKey{chunk[i].Sensor, chunk[i].Boot}, chunk[i].Batch, segment)
-		}
+	elsewhere, err := j.opts.Claim(ctx, ids)
+	if err != nil {
+		return fmt.Errorf("claiming batches: %w", err)
+	}
+	for _, i := range elsewhere {
+		j.loseLocked(bootKey{ids[i].Sensor, ids[i].Boot}, ids[i].Batch, segment)
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -74,6 +75,13 @@ func open(ctx context.Context, url string) (*pgxpool.Pool, error) {
 		return nil, err
 	}
 	return pool, nil
+}
+
+// IsUnreachable reports whether err says that the server cannot be reached, or
+// lets nobody in: it may at another time.
+func IsUnreachable(err error) bool {
+	var dial *pgconn.ConnectError
+	return errors.As(err, &dial)
 }
 
 // Migrate makes the tables of name by ddl unless they are there. Tables of
