@@ -286,7 +286,7 @@ type benchReport struct {
 	DatagramsPerSec   float64 `json:"datagrams_per_second"`
 	BytesPerSec       float64 `json:"bytes_per_second"`
 	RecordsPerSec     float64 `json:"records_stored_per_second"`
-	LakeRowsPerSec    float64 `json:"lake_rows_per_second"`
+	LakePerSec        float64 `json:"records_in_parquet_per_second"`
 	BytesPerRecord    float64 `json:"wire_bytes_per_record"`
 	AckP50            float64 `json:"ack_p50_ms"`
 	AckP99            float64 `json:"ack_p99_ms"`
@@ -309,13 +309,14 @@ func reportOf(sensors int, a, b *sample) *benchReport {
 	sent := b.counts.Datagrams - a.counts.Datagrams
 	bytes := float64(b.counts.Bytes - a.counts.Bytes)
 	records := float64(b.counts.Records - a.counts.Records)
+	recordsPerBatch := records / max(float64(b.counts.Batches-a.counts.Batches), 1)
 	cpu := (b.usage.cpu - a.usage.cpu).Seconds()
 	latency := b.counts.Latency.Since(a.counts.Latency)
 	ms := func(q float64) float64 { return float64(latency.Quantile(q)) / 1e6 }
 	return &benchReport{
 		Sensors: sensors, Seconds: s,
 		DatagramsPerSec: float64(sent) / s, BytesPerSec: bytes / s, RecordsPerSec: records / s,
-		LakeRowsPerSec: float64(b.counters["lake_rows"]-a.counters["lake_rows"]) / s, BytesPerRecord: bytes / max(records, 1),
+		LakePerSec: float64(b.counters["lake_batches"]-a.counters["lake_batches"]) * recordsPerBatch / s, BytesPerRecord: bytes / max(records, 1),
 		AckP50: ms(0.5), AckP99: ms(0.99),
 		Lost: b.counts.Lost - a.counts.Lost, LossShare: float64(b.counts.Lost-a.counts.Lost) / max(float64(sent), 1),
 		Again:       b.counts.Again - a.counts.Again,
@@ -337,7 +338,7 @@ func (r *benchReport) print(w io.Writer) error {
 	row("time", "%.1f s", r.Seconds)
 	row("datagrams", "%.0f/s, %.1f MB/s", r.DatagramsPerSec, r.BytesPerSec/1e6)
 	row("records stored", "%.0f/s, %.1f B on the wire for each", r.RecordsPerSec, r.BytesPerRecord)
-	row("rows in the lake", "%.0f/s meanwhile", r.LakeRowsPerSec)
+	row("records in Parquet", "%.0f/s meanwhile", r.LakePerSec)
 	row("ack latency", "p50 %.1f ms, p99 %.1f ms", r.AckP50, r.AckP99)
 	row("lost", "%d datagrams (%.4f %%); %d sent again; %d dropped by the kernel", r.Lost, 100*r.LossShare, r.Again, r.KernelDrops)
 	row("collector", "%.2f cores: %.2f µs a record, %.1f µs a second for each sensor", r.CollectorCores, r.CollectorUsPerRec, r.CPUPerSensor)

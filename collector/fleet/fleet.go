@@ -186,6 +186,12 @@ const minPrefix = 4
 // Find returns the one sensor that ref means: a code, an id, or the first
 // digits of an id.
 func (r *Registry) Find(ctx context.Context, ref string) (Sensor, error) {
+	if len(ref) == hex.EncodedLen(len(enrol.Identity{})) { // an id: it is not searched for in a large fleet
+		s, err := scan(r.db.QueryRowContext(ctx, "SELECT * FROM sensors WHERE id = $1", strings.ToLower(ref)))
+		if !errors.Is(err, sql.ErrNoRows) {
+			return s, err
+		}
+	}
 	list, err := r.List(ctx)
 	if err != nil {
 		return Sensor{}, err
