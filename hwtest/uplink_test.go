@@ -38,6 +38,7 @@ import (
 type testSite struct {
 	box, boxKey *[32]byte
 	identity    ed25519.PrivateKey
+	dir         string // of its certificate authority
 }
 
 func newTestSite(t *testing.T) testSite {
@@ -50,7 +51,7 @@ func newTestSite(t *testing.T) testSite {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return testSite{private, public, identity}
+	return testSite{private, public, identity, t.TempDir()}
 }
 
 // public returns what an image knows of the site.
