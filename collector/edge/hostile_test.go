@@ -38,7 +38,7 @@ func (j *fakeJournal) Append(_ journal.Entry, done func(error)) {
 func (*fakeJournal) Stored([32]byte, [16]byte) ranges.Set { return ranges.Set{} }
 
 // newTestEdge returns an edge that does not run.
-func newTestEdge(t *testing.T) *Edge {
+func newTestEdge(t testing.TB) *Edge {
 	t.Helper()
 	boxKey, private, err := box.GenerateKey(rand.Reader)
 	if err != nil {
@@ -61,7 +61,7 @@ type testSensor struct {
 	clock   int64
 }
 
-func newTestSensor(t *testing.T, e *Edge) *testSensor {
+func newTestSensor(t testing.TB, e *Edge) *testSensor {
 	t.Helper()
 	public, private, err := box.GenerateKey(rand.Reader)
 	if err != nil {
@@ -81,7 +81,7 @@ func (s *testSensor) id() enrol.Identity {
 }
 
 // join says HELLO and returns the newest session, if there is one.
-func (s *testSensor) join(t *testing.T, e *Edge) *link {
+func (s *testSensor) join(t testing.TB, e *Edge) *link {
 	t.Helper()
 	s.attempt++
 	d, _, err := enrol.AppendHello(nil, s.keys, enrol.Cookie{}, &enrol.Hello{Identity: s.id(), Attempt: s.attempt, Time: s.clock})
