@@ -180,7 +180,7 @@ func (p *testPort) dialFrom(t testing.TB, socket net.PacketConn, options []dtls.
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 	defer cancel()
 	return conn, conn.HandshakeContext(ctx)
 }
@@ -326,3 +326,8 @@ func TestSameAddressAgain(t *testing.T) {
 	}
 	say(t, p, conn, "second")
 }
+
+// count counts what comes.
+type count struct{ n *atomic.Int64 }
+
+func (c count) Receive([]byte, edge.Peer) { c.n.Add(1) }

@@ -1,0 +1,153 @@
+package dtls
+
+import (
+	"net"
+	"runtime"
+	"runtime/metrics"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/pion/dtls/v3"
+)
+
+// spoofed is how many hellos are sent, each from an address of its own.
+const spoofed = 20_000
+
+// maxFlood is what they may take, in bytes.
+const maxFlood = 50 << 20
+
+// 20 000 hellos from as many addresses, none of which answers, take little
+// memory, and do not keep a sensor from its handshake.
+func TestSpoofedHellos(t *testing.T) {
+	p := openPort(t, nil)
+	client := p.client(newSensor(t).member(t, p))
+	start := time.Now()
+	p.mustDial(t, client)
+	t.Logf("a handshake before takes %v", time.Since(start))
+	hello := firstHello(t, p)
+
+	before := inUse()
+	var most atomic.Uint64
+	var over atomic.Bool
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		for !over.Load() {
+			most.Store(max(most.Load(), inUse()))
+			time.Sleep(5 * time.Millisecond)
+		}
+	}()
+	var sent atomic.Int64
+	flooded := make(chan error)
+	start = time.Now()
+	go func() { flooded <- spoof(hello, p.addr, &sent) }()
+
+	// Sensors that come meanwhile: each asks, as it would, until it is let in.
+	for i := range 5 {
+		begun, tries := time.Now(), 1
+		for ; ; tries++ {
+			if conn, err := p.dial(t, client); err == nil {
+				conn.Close()
+				break
+			}
+			if time.Since(begun) > 20*time.Second {
+				t.Fatalf("no handshake in %v; counted %v", time.Since(begun), p.Counters())
+			}
+		}
+		t.Logf("handshake %d, after %d spoofed hellos, takes %v in %d tries", i+1, sent.Load(), time.Since(begun), tries)
+		time.Sleep(50 * time.Millisecond)
+	}
+	if err := <-flooded; err != nil {
+		t.Fatal(err)
+	}
+	took := time.Since(start)
+	over.Store(true)
+	<-watched
+	grown := int64(most.Load()) - int64(before)
+	t.Logf("%d hellos in %v (%.0f/s) take %.1f MB at most; counted %v", spoofed, took, spoofed/took.Seconds(), float64(grown)/(1<<20), p.Counters())
+	if grown > maxFlood {
+		t.Errorf("they take %d MB, at most %d are fine", grown>>20, maxFlood>>20)
+	}
+	if c := p.Counters(); c["connections"] > maxUnproved+maxProved {
+		t.Errorf("%d connections", c["connections"])
+	}
+}
+
+// spoof sends hello from many addresses: all of 127.0.0.0/8 are this machine's.
+func spoof(hello []byte, to *net.UDPAddr, sent *atomic.Int64) error {
+	for i := range spoofed {
+		from := &net.UDPAddr{IP: net.IPv4(127, byte(1+i>>16), byte(i>>8), byte(i))}
+		socket, err := net.DialUDP("udp", from, to)
+		if err != nil {
+			return err
+		}
+		socket.Write(hello)
+		socket.Close()
+		sent.Add(1)
+	}
+	return nil
+}
+
+// inUse returns what the process has of the kernel and has not given back.
+func inUse() uint64 {
+	samples := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+	metrics.Read(samples)
+	return samples[0].Value.Uint64() - samples[1].Value.Uint64()
+}
+
+// What a connection costs: BenchmarkConnections prints the memory of one that is
+// done with its handshake, BenchmarkHandshake both ends' time for one.
+func BenchmarkConnections(b *testing.B) {
+	p := openPort(b, nil)
+	client := p.client(newSensor(b).member(b, p))
+	runtime.GC()
+	before := inUse()
+	const n = 150 // what one network may have at once
+	for range b.N {
+		for range n {
+			p.mustDial(b, client)
+		}
+	}
+	runtime.GC()
+	b.ReportMetric(float64(inUse()-before)/float64(n*b.N), "B/pair")
+}
+
+func BenchmarkHandshake(b *testing.B) {
+	p := openPort(b, nil)
+	p.Listener.quota = nil
+	client := p.client(newSensor(b).member(b, p))
+	for b.Loop() {
+		p.mustDial(b, client).Close()
+	}
+}
+
+// BenchmarkReceive is what one datagram of 1200 bytes costs from a sensor's
+// Write to the edge, both ends.
+func BenchmarkReceive(b *testing.B) {
+	p := openPort(b, nil)
+	var came atomic.Int64
+	conn := p.mustDial(b, p.client(newSensor(b).member(b, p)))
+	p.receiver = count{&came}
+	d := make([]byte, 1200)
+	b.SetBytes(int64(len(d)))
+	send(b, conn, d, &came)
+	b.ReportMetric(float64(came.Load())/float64(b.N)*100, "%came")
+}
+
+// send keeps no more under way than the queue takes.
+func send(b *testing.B, conn *dtls.Conn, d []byte, came *atomic.Int64) {
+	sent := int64(0)
+	for b.Loop() {
+		for wait := 0; sent-came.Load() > maxQueue/2 && wait < 100; wait++ {
+			time.Sleep(20 * time.Microsecond)
+		}
+		if sent-came.Load() > maxQueue/2 {
+			sent = came.Load() // lost
+		}
+		if _, err := conn.Write(d); err != nil {
+			b.Fatal(err)
+		}
+		sent++
+	}
+}
