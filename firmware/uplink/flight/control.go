@@ -2,6 +2,7 @@ package flight
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/taproot-sensor/taproot/wire/session"
@@ -18,18 +19,29 @@ const (
 	// renoAlpha makes the window grow as fast as Reno's would (section 4.3).
 	renoAlpha = 3 * (1 - cubicBeta) / (1 + cubicBeta)
 
-	// A queue counts as one when it holds packets for longer than queueLeast
-	// and an eighth of the road's round trip: less is noise.
+	// A queue counts as one when it holds packets for longer than queueLeast,
+	// than an eighth of the round trip of the road and than thrice what those
+	// vary by: less is noise.
 	queueLeast = 3 * time.Millisecond
 
-	// lossSample is how many packets a share of lost ones is taken of, and
-	// lossSamples of how many samples the least is what the road loses
-	// whatever is sent.
-	lossSample  = 100
-	lossSamples = 10
+	// lossSample is how many packets in a row a share of lost ones is taken
+	// of. What a tenth of the samples of lossFor stay below is what the road
+	// loses whatever is sent: the least would be chance.
+	lossSample = 200
+	lossFor    = 10 * time.Second
+	maxSamples = 512
 	// lossExcess is how much more may be lost before that is congestion, with
 	// no queue to be seen: BBR's loss threshold (draft-ietf-ccwg-bbr, 2.7).
 	lossExcess = 0.02
+
+	// lossSigmas is how far above those samples chance alone takes another
+	// once in a thousand times.
+	lossSigmas = 4.5
+
+	// After quietRounds in which the window was the limit and no queue was
+	// seen, the road is not full: the window grows by a quietShare each round.
+	quietRounds = 10
+	quietShare  = 8
 
 	// slowRounds is for how many rounds slow start goes on at a quarter of
 	// its speed when it sees a queue (RFC 9406, CSS_ROUNDS, CSS_GROWTH_DIVISOR).
@@ -51,14 +63,23 @@ type control struct {
 	origin float64   // seconds from since to the flat part of the curve
 	reno   float64   // what Reno's window would be, bytes
 
-	sample  tally
-	samples []float64 // shares of lost packets, the newest last
+	quiet  int  // rounds without a queue
+	excess bool // the last reduction was for what was lost, with no queue
+
+	open    map[uint64]tally // samples that have packets under way
+	samples []sample         // the newest last
 }
 
-type tally struct{ lost, all int }
+// sample is which share of packets in a row was lost, and when that was known.
+type sample struct {
+	at    time.Time
+	share float64
+}
+
+type tally struct{ known, lost int }
 
 func newControl() control {
-	return control{window: initialWindow, threshold: math.Inf(1)}
+	return control{window: initialWindow, threshold: math.Inf(1), open: map[uint64]tally{}}
 }
 
 // inSlowStart reports whether the window doubles each round.
@@ -71,6 +92,9 @@ func (c *control) came(bytes int, r *rtt, now time.Time) {
 		c.window += float64(bytes) / slowShare
 	case c.inSlowStart():
 		c.window += float64(bytes)
+	case c.quiet >= quietRounds && !c.excess:
+		c.window += float64(bytes) / quietShare
+		c.idle()
 	default:
 		c.cubic(float64(bytes), r, now)
 	}
@@ -103,11 +127,14 @@ func (c *control) cubic(bytes float64, r *rtt, now time.Time) {
 func (c *control) idle() { c.since = time.Time{} }
 
 // queued reports whether packets wait in a queue now.
-func queued(r *rtt) bool { return r.queue() > max(queueLeast, r.base()/8) }
+func queued(r *rtt) bool { return r.queue() > max(queueLeast, r.base()/8, 3*r.vary) }
 
 // endRound looks at how the round trips of a round were: in slow start a queue
 // is the sign to end it (RFC 9406).
 func (c *control) endRound(r *rtt) {
+	if c.quiet++; queued(r) {
+		c.quiet = 0
+	}
 	if !c.inSlowStart() || r.round == 0 {
 		return
 	}
@@ -124,25 +151,46 @@ func (c *control) endRound(r *rtt) {
 	}
 }
 
-// count takes what became of packets, for the share that the road loses, and
-// reports whether more of them are lost than it always loses.
-func (c *control) count(lost, came int) (excess bool) {
-	c.sample.lost += lost
-	c.sample.all += lost + came
-	if c.sample.all < lossSample {
+// outcome notes whether packet number n of this flight was lost, and reports
+// whether more are lost of late than this road always loses.
+func (c *control) outcome(n uint64, lost bool, now time.Time) (excess bool) {
+	at := n / lossSample
+	s := c.open[at]
+	s.known++
+	if lost {
+		s.lost++
+	}
+	if s.known < lossSample {
+		c.open[at] = s
 		return false
 	}
-	share, n := float64(c.sample.lost)/float64(c.sample.all), float64(c.sample.all)
-	c.sample = tally{}
-	if c.samples = append(c.samples, share); len(c.samples) > lossSamples {
+	delete(c.open, at)
+	share := float64(s.lost) / lossSample
+	c.samples = append(c.samples, sample{now, share})
+	for len(c.samples) > maxSamples || now.Sub(c.samples[0].at) > lossFor {
 		c.samples = c.samples[1:]
 	}
-	least := 1.0
-	for _, s := range c.samples {
-		least = min(least, s)
+	always := c.always()
+	smooth := (always*lossSample + 1) / (lossSample + 2) // 0 of some is not proof of 0
+	return share > always+lossExcess+lossSigmas*math.Sqrt(smooth*(1-smooth)/lossSample)
+}
+
+// always returns the share that the road loses whatever is sent.
+func (c *control) always() float64 {
+	shares := make([]float64, len(c.samples))
+	for i, s := range c.samples {
+		shares[i] = s.share
 	}
-	smooth := (least*n + 1) / (n + 2) // a share of 0 of n is not proof of 0
-	return share > least+lossExcess+3*math.Sqrt(smooth*(1-smooth)/n)
+	slices.Sort(shares)
+	return shares[len(shares)/10]
+}
+
+// late takes back that packet number n was lost.
+func (c *control) late(n uint64) {
+	if s, ok := c.open[n/lossSample]; ok {
+		s.lost--
+		c.open[n/lossSample] = s
+	}
 }
 
 // reduce narrows the window after congestion: by what drains the queue that
@@ -158,7 +206,7 @@ func (c *control) reduce(r *rtt, excess bool) {
 		c.most = c.window
 	}
 	c.window = max(c.window*share, leastWindow)
-	c.threshold, c.slow = c.window, 0
+	c.threshold, c.slow, c.quiet, c.excess = c.window, 0, 0, excess
 	c.idle()
 }
 

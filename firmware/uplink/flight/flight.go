@@ -62,13 +62,15 @@ type Flight struct {
 	control control
 	mtu     mtu
 
-	probes   int // timeouts since the last answer
-	lastSent time.Time
-	highest  uint64 // one above the highest number known to have come
-	recovery uint64 // congestion before this packet has been answered for already
-	roundEnd uint64 // the round ends when this packet has come
-	limited  bool   // the window, not the data, was the limit
-	late     int    // quarters of the round trip by which packets overtake each other
+	probes   int       // timeouts since the last answer
+	since    time.Time // when a packet was last sent, or an answer came
+	first    uint64    // number of the first packet
+	highest  uint64    // one above the highest number known to have come
+	recovery uint64    // congestion before this packet has been answered for already
+	roundEnd uint64    // the round ends when this packet has come
+	limited  bool      // the window, not the data, was the limit
+	late     int       // quarters of the round trip by which packets overtake each other
+	lateAt   time.Time
 
 	free time.Time // when pacing lets the next datagram go
 }
@@ -119,7 +121,10 @@ func (f *Flight) Sent(number uint64, c Chunk, size int, probe bool, now time.Tim
 	if probe {
 		f.mtu.sent()
 	}
-	f.lastSent = now
+	f.since = now
+	if f.first == 0 {
+		f.first = number + 1 // plus one, so that 0 is none
+	}
 	rate := f.control.rate(&f.rtt)
 	seconds := func(bytes float64) time.Duration { return time.Duration(bytes / rate * float64(time.Second)) }
 	f.free = maxTime(f.free, now.Add(-max(seconds(burst*segment), burstTime))).Add(seconds(float64(size)))
@@ -142,6 +147,7 @@ func (f *Flight) TooBig(number uint64, now time.Time) (Chunk, bool) {
 	p := f.packets[i]
 	f.packets = slices.Delete(f.packets, i, i+1)
 	f.bytes -= p.size
+	f.outcome(p, false, now)
 	f.mtu.tooBig(p.size, p.probe, now)
 	return p.chunk, true
 }
@@ -156,7 +162,7 @@ type Answer struct {
 // Answer takes what the collector says has come. next is the number of the next
 // packet.
 func (f *Flight) Answer(r *session.Received, next uint64, now time.Time) (a Answer) {
-	f.overtaken(r, &a)
+	f.overtaken(r, &a, now)
 	newest := -1
 	for i := range f.packets {
 		if r.Has(f.packets[i].number) {
@@ -166,7 +172,8 @@ func (f *Flight) Answer(r *session.Received, next uint64, now time.Time) (a Answ
 	if newest < 0 {
 		return a
 	}
-	f.probes = 0
+	f.probes, f.since = 0, now
+	excess := false
 	f.highest = max(f.highest, f.packets[newest].number+1)
 	f.rtt.sample(now.Sub(f.packets[newest].at), now)
 	full := f.limited || f.bytes*2 >= int(f.control.window)
@@ -178,6 +185,7 @@ func (f *Flight) Answer(r *session.Received, next uint64, now time.Time) (a Answ
 		a.Came = append(a.Came, p.chunk)
 		f.bytes -= p.size
 		f.mtu.came(p.size, p.probe)
+		excess = f.outcome(p, false, now) || excess
 		if !full {
 			f.control.idle()
 		} else if p.number >= f.recovery {
@@ -185,8 +193,8 @@ func (f *Flight) Answer(r *session.Received, next uint64, now time.Time) (a Answ
 		}
 		return true
 	})
-	a.Lost = f.lose(len(a.Came), next, now)
-	if f.highest > f.roundEnd {
+	a.Lost = f.lose(excess, next, now)
+	if f.highest > f.roundEnd && f.rtt.samples >= roundSamples {
 		f.control.endRound(&f.rtt)
 		f.rtt.endRound()
 		f.roundEnd = next
@@ -196,18 +204,25 @@ func (f *Flight) Answer(r *session.Received, next uint64, now time.Time) (a Answ
 
 // overtaken finds packets that were called lost and have come after all: others
 // overtook them, so from now on there is a longer wait.
-func (f *Flight) overtaken(r *session.Received, a *Answer) {
+func (f *Flight) overtaken(r *session.Received, a *Answer, now time.Time) {
 	f.gone = slices.DeleteFunc(f.gone, func(p packet) bool {
 		if !r.Has(p.number) {
 			return false
 		}
 		a.Came, a.Late = append(a.Came, p.chunk), append(a.Late, p.chunk)
 		f.mtu.came(p.size, p.probe)
+		f.control.late(p.number + 1 - f.first)
 		return true
 	})
-	if len(a.Late) > 0 {
-		f.late = min(f.late+1, 4)
+	if len(a.Late) > 0 && now.Sub(f.lateAt) > f.rtt.smooth {
+		f.late, f.lateAt = min(f.late+1, 4), now
 	}
+}
+
+// outcome tells control what became of p. A probe that was lost says something
+// of its size, not of congestion (RFC 8899, section 3).
+func (f *Flight) outcome(p packet, lost bool, now time.Time) (excess bool) {
+	return f.control.outcome(p.number+1-f.first, lost && !p.probe, now)
 }
 
 // lossWait returns how long after it was sent a packet is lost, once a later one
@@ -217,25 +232,20 @@ func (f *Flight) lossWait() time.Duration {
 	return max(rtt*9/8, rtt+granularity) + time.Duration(f.late)*f.rtt.smooth/4
 }
 
-// lose gives up the packets that are lost, beside came that came, and narrows
-// the window where that means congestion.
-func (f *Flight) lose(came int, next uint64, now time.Time) (lost []Chunk) {
-	wait, fresh, probes := f.lossWait(), false, 0
+// lose gives up the packets that are lost, and narrows the window where that
+// means congestion: a queue is seen, or an excess.
+func (f *Flight) lose(excess bool, next uint64, now time.Time) (lost []Chunk) {
+	wait, fresh := f.lossWait(), excess
 	f.packets = slices.DeleteFunc(f.packets, func(p packet) bool {
 		behind := f.late == 0 && p.number+packetThreshold < f.highest
 		if p.number+1 >= f.highest || !behind && now.Sub(p.at) < wait {
 			return false
 		}
 		lost = append(lost, p.chunk)
-		f.giveUp(p, now)
-		if p.probe { // says something of its size, not of congestion: RFC 8899, section 3
-			probes++
-		} else if p.number >= f.recovery {
-			fresh = true
-		}
+		excess = f.giveUp(p, now) || excess
+		fresh = fresh || !p.probe && p.number >= f.recovery
 		return true
 	})
-	excess := f.control.count(len(lost)-probes, came)
 	if fresh && (excess || queued(&f.rtt)) {
 		f.control.reduce(&f.rtt, excess)
 		f.recovery = next
@@ -244,13 +254,14 @@ func (f *Flight) lose(came int, next uint64, now time.Time) (lost []Chunk) {
 }
 
 // giveUp notes that p is lost. The caller removes it from packets.
-func (f *Flight) giveUp(p packet, now time.Time) {
+func (f *Flight) giveUp(p packet, now time.Time) (excess bool) {
 	f.bytes -= p.size
 	f.mtu.lost(p.size, p.probe, now)
 	if len(f.gone) == maxGone {
 		f.gone = f.gone[1:]
 	}
 	f.gone = append(f.gone, p)
+	return f.outcome(p, true, now)
 }
 
 // Deadline returns when Expire has something to do; not ok where nothing is
@@ -259,7 +270,7 @@ func (f *Flight) Deadline() (t time.Time, ok bool) {
 	if len(f.packets) == 0 {
 		return time.Time{}, false
 	}
-	t = f.lastSent.Add(min(f.rtt.timeout()<<min(f.probes, 8), maxProbe))
+	t = f.since.Add(min(f.rtt.timeout()<<min(f.probes, 8), maxProbe))
 	if p := f.packets[0]; p.number+1 < f.highest {
 		if lost := p.at.Add(f.lossWait()); lost.Before(t) {
 			t = lost
@@ -275,7 +286,7 @@ func (f *Flight) Expire(next uint64, now time.Time) (lost []Chunk) {
 	if t, ok := f.Deadline(); !ok || now.Before(t) {
 		return nil
 	}
-	if lost = f.lose(0, next, now); len(lost) > 0 {
+	if lost = f.lose(false, next, now); len(lost) > 0 {
 		return lost
 	}
 	f.probes++
@@ -290,6 +301,6 @@ func (f *Flight) Expire(next uint64, now time.Time) (lost []Chunk) {
 		f.giveUp(p, now)
 	}
 	f.packets = slices.Delete(f.packets, 0, n)
-	f.lastSent = now // the wait for what is left begins anew
+	f.since = now // the wait for what is left begins anew
 	return lost
 }

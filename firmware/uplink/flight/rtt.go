@@ -27,8 +27,13 @@ type rtt struct {
 	since              time.Time
 
 	round     time.Duration // least of the round under way; 0 for no sample
+	samples   int           // in it
 	lastRound time.Duration // of the round before
 }
+
+// roundSamples is how many samples a round has at least, so that its least says
+// something where round trips vary.
+const roundSamples = 16
 
 func (r *rtt) sample(d time.Duration, now time.Time) {
 	d = max(d, 1)
@@ -43,6 +48,7 @@ func (r *rtt) sample(d time.Duration, now time.Time) {
 		r.leastBefore, r.least, r.since = r.least, d, now
 	}
 	r.least = min(r.least, d)
+	r.samples++
 	if r.round == 0 || d < r.round {
 		r.round = d
 	}
@@ -72,7 +78,7 @@ func (r *rtt) endRound() {
 	if r.round != 0 {
 		r.lastRound = r.round
 	}
-	r.round = 0
+	r.round, r.samples = 0, 0
 }
 
 // timeout returns how long to wait for an answer: RFC 9002, section 6.2.1.

@@ -1,0 +1,5 @@
+package flight
+
+import "time"
+
+var start = time.Unix(1700000000, 0)
