@@ -105,6 +105,15 @@ func (p *process) kill(t *testing.T) {
 	}
 }
 
+// stall has the collector stand still long enough for sensors to go over to
+// another, and go on for a moment: with what they had sent it.
+func (p *process) stall() {
+	p.cmd.Process.Signal(syscall.SIGSTOP)
+	pause(1000, 3500)
+	p.cmd.Process.Signal(syscall.SIGCONT)
+	pause(0, 300)
+}
+
 // stop has the collector end in order.
 func (p *process) stop(t *testing.T) {
 	t.Helper()
