@@ -47,6 +47,30 @@ func TestRecords(t *testing.T) {
 	}
 }
 
+func TestKnock(t *testing.T) {
+	cookie := outer.KnockCookie{1, 2, 3}
+	knock, answer := outer.AppendKnock(nil, cookie), outer.AppendKnockAnswer(nil, cookie)
+	if len(answer) >= len(knock) {
+		t.Errorf("an answer of %d bytes to a knock of %d", len(answer), len(knock))
+	}
+	if got, ok := outer.ParseKnock(knock); !ok || got != cookie {
+		t.Errorf("knock reads back as %x, %v", got, ok)
+	}
+	if got, ok := outer.ParseKnockAnswer(answer); !ok || got != cookie {
+		t.Errorf("answer reads back as %x, %v", got, ok)
+	}
+	for _, d := range [][]byte{nil, answer, knock[:63], append([]byte("xp"), knock[2:]...)} {
+		if _, ok := outer.ParseKnock(d); ok {
+			t.Errorf("%x is taken for a knock", d)
+		}
+	}
+	for _, d := range [][]byte{nil, knock, answer[:19]} {
+		if _, ok := outer.ParseKnockAnswer(d); ok {
+			t.Errorf("%x is taken for an answer", d)
+		}
+	}
+}
+
 func FuzzRecords(f *testing.F) {
 	f.Add([]byte(record(25, 1, "12345678", "sealed")+record(21, 0, "", "\x02\x28")), true)
 	f.Fuzz(func(t *testing.T, d []byte, cid bool) {

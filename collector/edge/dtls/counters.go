@@ -7,6 +7,7 @@ type counter int
 
 const (
 	datagrams counter = iota
+	knockAnswers
 	handshakes
 	handshakesDone
 	handshakesFailed
@@ -27,6 +28,7 @@ const (
 // each means.
 var counterNames = [counterCount]string{
 	datagrams:        "datagrams",
+	knockAnswers:     "knock_answers",
 	handshakes:       "handshakes",
 	handshakesDone:   "handshakes_done",
 	handshakesFailed: "handshakes_failed",

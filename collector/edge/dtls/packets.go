@@ -13,7 +13,7 @@ import (
 const (
 	// maxQueue bounds the datagrams of one connection that wait, in number. A
 	// sensor's burst that does not fit is lost, and sent again more slowly.
-	maxQueue = 256
+	maxQueue = 128
 	// amplify bounds what is sent to an address that a connection has moved to
 	// but that has not proved itself: three times what came from there (RFC
 	// 9000, section 8.1, for want of one in RFC 9146), and two datagrams.

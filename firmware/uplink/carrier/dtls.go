@@ -25,6 +25,10 @@ const (
 	// flightEvery is after how long a flight that is not answered is sent
 	// again; then twice as long.
 	flightEvery = 500 * time.Millisecond
+	// knocks is how often a sensor knocks, and knockEvery how long it waits for
+	// an answer.
+	knocks     = 4
+	knockEvery = 400 * time.Millisecond
 	// lateHandshake is for how long after a handshake its messages, which are
 	// not sealed, may still come again since an answer was lost.
 	lateHandshake = 10 * time.Second
@@ -38,6 +42,7 @@ func dialDTLS(ctx context.Context, a site.Address, o Options) (net.Conn, error) 
 	if err != nil {
 		return nil, err
 	}
+	knock(ctx, socket)
 	s := &sieve{Conn: socket}
 	conn, err := dtls.ClientWithOptions(s, socket.RemoteAddr(), clientOptions(o)...)
 	if err != nil {
@@ -51,6 +56,30 @@ func dialDTLS(ctx context.Context, a site.Address, o Options) (net.Conn, error) 
 	}
 	s.done.Store(time.Now().UnixNano())
 	return &dtlsConn{Conn: conn, credentials: o.Credentials}, nil
+}
+
+// knock shows the collector that this machine receives where it says, so that
+// it makes room for the handshake even when many strangers want some. Without an
+// answer the handshake is for itself to try.
+func knock(ctx context.Context, socket net.Conn) {
+	buf := make([]byte, 256)
+	defer socket.SetReadDeadline(time.Time{})
+	for range knocks {
+		if _, err := socket.Write(outer.AppendKnock(nil, outer.KnockCookie{})); err != nil || ctx.Err() != nil {
+			return
+		}
+		socket.SetReadDeadline(time.Now().Add(knockEvery))
+		for {
+			n, err := socket.Read(buf)
+			if err != nil {
+				break
+			}
+			if cookie, ok := outer.ParseKnockAnswer(buf[:n]); ok {
+				socket.Write(outer.AppendKnock(nil, cookie)) // if it is lost, we are a stranger
+				return
+			}
+		}
+	}
 }
 
 func clientOptions(o Options) []dtls.ClientOption {
