@@ -12,6 +12,7 @@ const (
 	duplicates
 	welcomes
 	cookies
+	moved
 	readErrors
 	writeErrors
 	dropKernel
@@ -45,6 +46,7 @@ var counterNames = [counterCount]string{
 	duplicates:      "chunks_again",
 	welcomes:        "welcomes",
 	cookies:         "cookies",
+	moved:           "moved",
 	readErrors:      "read_errors",
 	writeErrors:     "write_errors",
 	dropKernel:      "drop_kernel",

@@ -50,7 +50,7 @@ type Journal interface {
 
 // Config is what an edge needs.
 type Config struct {
-	Box      *[32]byte // private half of the site's box key
+	Box      *[32]byte // private half of the site's box key, until SetBoxKeys
 	BoxKey   *[32]byte // its public half
 	Identity ed25519.PrivateKey
 	Journal  Journal
@@ -70,6 +70,7 @@ type Edge struct {
 	hellos   chan hello
 	gate     *gate
 	epochs   epochs
+	boxKeys  atomic.Pointer[map[enrol.KeyHint]*BoxKey]
 	sessions table
 	due      due
 	held     atomic.Int64 // bytes of incomplete batches, of all sessions
@@ -86,7 +87,7 @@ type Edge struct {
 
 // New returns an edge that Run makes serve.
 func New(cfg Config) *Edge {
-	return &Edge{
+	e := &Edge{
 		cfg:      cfg,
 		hellos:   make(chan hello, helloQueue),
 		gate:     newGate(),
@@ -94,6 +95,8 @@ func New(cfg Config) *Edge {
 		sessions: newTable(),
 		sensors:  map[enrol.Identity][]*link{},
 	}
+	e.SetBoxKeys([]BoxKey{{Private: *cfg.Box, Public: *cfg.BoxKey}})
+	return e
 }
 
 // Run answers what Receive takes in until ctx ends, then returns nil. ACKs for

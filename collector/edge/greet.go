@@ -3,13 +3,11 @@ package edge
 import (
 	"cmp"
 	"context"
-	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"golang.org/x/crypto/nacl/box"
@@ -28,9 +26,6 @@ const (
 	// are of earlier boots, or their WELCOME was lost.
 	linksPerSensor = 4
 	maxLinks       = 1 << 16
-	// epochLife is how long an epoch key is used: what is recorded on the wire
-	// and older than this cannot be opened any more, whatever is stolen.
-	epochLife = 7 * 24 * time.Hour
 )
 
 // hello is a HELLO that waits for its turn.
@@ -88,9 +83,14 @@ func (e *Edge) answer(d []byte, from Peer, now time.Time) {
 		e.counters.add(dropShort)
 		return
 	}
+	key := e.boxKey(sealed.Hint())
+	if key == nil {
+		e.counters.add(dropHelloSealed)
+		return
+	}
 	var shared [32]byte
-	box.Precompute(&shared, &sealed.BootKey, e.cfg.Box)
-	h, err := sealed.Open(&shared, e.cfg.BoxKey)
+	box.Precompute(&shared, &sealed.BootKey, &key.Private)
+	h, err := sealed.Open(&shared, &key.Public)
 	switch {
 	case errors.Is(err, enrol.ErrSealed):
 		e.counters.add(dropHelloSealed)
@@ -105,6 +105,12 @@ func (e *Edge) answer(d []byte, from Peer, now time.Time) {
 		return
 	}
 	w := enrol.Welcome{Hello: sealed.Nonce, Time: now.UnixNano(), Retry: pendingRetry}
+	if key.Handover != nil {
+		w.Status, w.Handover = enrol.Moved, *key.Handover
+		e.counters.add(moved)
+		e.write(enrol.AppendWelcome(nil, &shared, &w), from)
+		return
+	}
 	l, err := e.join(&w, &sealed, &h, boot, from, now)
 	if err != nil {
 		e.counters.add(dropHelloError)
@@ -132,9 +138,7 @@ func (e *Edge) join(w *enrol.Welcome, sealed *enrol.SealedHello, h *enrol.Hello,
 
 // newLink makes a session and fills in w.
 func (e *Edge) newLink(w *enrol.Welcome, sealed *enrol.SealedHello, h *enrol.Hello, boot enrol.Boot, from Peer, now time.Time) *link {
-	epoch := e.epochs.current(now)
-	var shared [32]byte
-	box.Precompute(&shared, &sealed.BootKey, &epoch.private)
+	shared, epoch := e.epochs.precompute(&sealed.BootKey, now)
 	w.Epoch, w.Window = epoch.Epoch, sensorWindow
 	rand.Read(w.Salt[:])
 	l := &link{
@@ -211,39 +215,9 @@ func (e *Edge) sweep(now time.Time) {
 	defer e.mu.Unlock()
 	for _, l := range slices.Concat(slices.Collect(maps.Values(e.sensors))...) {
 		idle := now.Sub(time.Unix(0, max(l.active.Load(), l.made))) > idleSession
-		stays := l.epoch != current.Key && now.Sub(current.began) > idleSession
+		stays := l.epoch != current.Key && now.Sub(current.began) > epochGrace
 		if idle || stays {
 			e.removeLocked(l)
 		}
 	}
-}
-
-// epochs holds the collector's epoch key: only in memory, and replaced in time.
-type epochs struct {
-	identity ed25519.PrivateKey
-
-	mu  sync.Mutex
-	now epoch
-}
-
-type epoch struct {
-	enrol.Epoch
-	private [32]byte
-	began   time.Time // monotonic: the clock may be set
-}
-
-// current returns the epoch of now. Sessions of an earlier one are asked to
-// say HELLO again.
-func (e *epochs) current(now time.Time) epoch {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if now.Sub(e.now.began) >= epochLife {
-		public, private, err := box.GenerateKey(rand.Reader)
-		if err != nil { // crypto/rand.Reader does not fail
-			panic(err)
-		}
-		e.now = epoch{enrol.SignEpoch(e.identity, *public, now.Add(epochLife).UnixNano()), *private, now}
-		clear(private[:])
-	}
-	return e.now
 }

@@ -44,6 +44,8 @@ type link struct {
 	gone    bool // the session was ended
 	held    int  // bytes of partial
 	peer    Peer // where the newest datagram came from
+	moved   bool // since HELLO: credit is how many bytes may be sent there
+	credit  int
 	window  session.Window
 	partial map[uint64]*partial
 	storing map[uint64]struct{} // whole batches on their way to disk
@@ -82,7 +84,7 @@ func (e *Edge) take(l *link, number uint64, d *session.Data, from Peer) (whole [
 	l.raiseFloor(e, d.Floor)
 	if _, ok := l.storing[d.Batch]; ok || l.stored.Contains(d.Batch) {
 		e.counters.add(duplicates)
-		l.mark(number, from)
+		l.mark(number, seal.Overhead+len(d.Chunk), from)
 		return nil
 	}
 	p := l.partial[d.Batch]
@@ -101,7 +103,7 @@ func (e *Edge) take(l *link, number uint64, d *session.Data, from Peer) (whole [
 		e.counters.add(dropBadData)
 		return nil
 	}
-	l.mark(number, from)
+	l.mark(number, seal.Overhead+len(d.Chunk), from)
 	copy(p.bytes[d.Offset:], d.Chunk)
 	p.got.AddRange(ranges.Range{First: uint64(d.Offset), Last: uint64(d.Offset) + uint64(len(d.Chunk)) - 1})
 	if p.got.Next() != uint64(len(p.bytes)) {
@@ -155,10 +157,20 @@ func (l *link) end(e *Edge) {
 	l.partial, l.held = nil, 0
 }
 
-// mark notes that packet number has come, from where the sensor now is.
-func (l *link) mark(number uint64, from Peer) {
-	if l.window.Next() <= number {
-		l.peer = from
+// freshFactor is how many bytes are sent to an address that a session has moved
+// to, for each that came from there: a sensor behind a NAT gets its ACKs, and
+// who replays its datagrams from elsewhere first floods nobody (RFC 9000,
+// section 8.1).
+const freshFactor = 3
+
+// mark notes that packet number has come, from where the sensor now is: where
+// the newest datagram that was opened came from.
+func (l *link) mark(number uint64, size int, from Peer) {
+	if l.window.Next() <= number && l.peer != from {
+		l.peer, l.moved, l.credit = from, true, 0
+	}
+	if l.moved && l.peer == from {
+		l.credit += freshFactor * size
 	}
 	l.window.Mark(number)
 }
@@ -193,7 +205,7 @@ func (l *link) giveBack(number uint64) {
 }
 
 // ack appends the ACK that is due to a.bytes and returns where to send it: the
-// zero Peer if the session was ended.
+// zero Peer if the session was ended, or more has to come from there first.
 func (l *link) ack(a *acks, now time.Time, window uint32, rejoin bool) Peer {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -202,6 +214,12 @@ func (l *link) ack(a *acks, now time.Time, window uint32, rejoin bool) Peer {
 	}
 	ack := session.Ack{Rejoin: rejoin, Time: now.UnixNano(), Window: window, Packets: l.window.Received(), Stored: l.stored}
 	a.plain = ack.Append(a.plain[:0])
+	if size := seal.Overhead + len(a.plain); l.moved {
+		if l.credit < size {
+			return Peer{}
+		}
+		l.credit -= size
+	}
 	a.bytes = l.seal.Seal(a.bytes, session.Head(session.TypeAck, l.id), l.acks, a.plain)
 	l.acks++
 	return l.peer
