@@ -121,6 +121,7 @@ func (g *greeting) answered(datagram []byte, now time.Time) error {
 		g.next = now
 	}
 	g.cookie = cookie
+	g.unanswered, g.tried = min(g.unanswered, 1), max(g.tried-1, 0) // somebody is there
 	return nil
 }
 
