@@ -44,7 +44,8 @@ type flight struct {
 	number uint64
 	began  time.Time
 	sent   time.Time // last
-	first  uint64    // packet of the first chunk, of the last time it was sent
+	first  uint64    // packet of its first chunk, the first time
+	latest uint64    // and the last time
 	tries  int
 }
 
@@ -127,7 +128,7 @@ func (n *sensor) welcome(w *enrol.Welcome) {
 func (n *sensor) send(buf *buffer, b *Batch, now time.Time) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.flight = flight{batch: b, number: n.number, began: now}
+	n.flight = flight{batch: b, number: n.number, began: now, first: n.packet}
 	n.number++
 	n.transmit(buf, now)
 }
@@ -152,7 +153,7 @@ func chunks(b *Batch) uint64 {
 // transmit sends every chunk of the batch that is under way.
 func (n *sensor) transmit(buf *buffer, now time.Time) {
 	f := &n.flight
-	f.sent, f.first = now, n.packet
+	f.sent, f.latest = now, n.packet
 	whole := f.batch.Bytes
 	d := session.Data{Batch: f.number, Floor: f.number, Size: uint32(len(whole))}
 	head := session.Head(session.TypeData, n.id)
@@ -187,8 +188,10 @@ func (n *sensor) acked(d, plain []byte) {
 	if err != nil || f.batch == nil || !ack.Stored.Contains(f.number) {
 		return
 	}
-	for i := range chunks(f.batch) {
-		if !ack.Packets.Has(f.first + i) {
+	// It is stored, so of the last time nothing was lost, or its packets are
+	// still on their way and were not needed.
+	for p := f.first; p < f.latest; p++ {
+		if !ack.Packets.Has(p) {
 			n.swarm.lost.Add(1)
 		}
 	}
