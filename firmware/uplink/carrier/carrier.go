@@ -25,8 +25,6 @@ const (
 	renewEvery = 24 * time.Hour
 	// renewAgain is when that is tried again if it failed.
 	renewAgain = 10 * time.Minute
-	// renewGrace is how long the old one is still read.
-	renewGrace = 5 * time.Second
 )
 
 // Options are what a sensor dials with.
@@ -103,15 +101,15 @@ func (r *renewed) renew() {
 		conn.Close()
 	default:
 		old := *r.current.Swap(&conn)
-		time.AfterFunc(renewGrace, func() { old.Close() })
+		old.Close() // wakes the reader; what was under way is sent again
 		r.timer.Reset(renewEvery)
 	}
 }
 
 func (r *renewed) conn() net.Conn { return *r.current.Load() }
 
-// Read reads a datagram: of the old connection while it is being replaced, and
-// then of the new one.
+// Read reads a datagram. One that waits while the connection is replaced goes on
+// with the new one.
 func (r *renewed) Read(b []byte) (int, error) {
 	for {
 		conn := r.conn()
