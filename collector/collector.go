@@ -18,6 +18,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -60,6 +61,7 @@ type Config struct {
 // collector is a Run under way.
 type collector struct {
 	Config
+	keysMu  sync.Mutex // held while keys change
 	keys    *provisioning.Keys
 	pool    *pgxpool.Pool  // of the shared database; nil without one
 	ledger  *ledger.Ledger // likewise
@@ -108,6 +110,11 @@ func Run(ctx context.Context, cfg Config) error {
 	c.edge = edge.New(edge.Config{
 		Box: &box, BoxKey: &boxKey, Identity: c.keys.IdentityKey(), Journal: batches{c.journal, c.ledger}, Decide: c.decide, Log: cfg.Log,
 	})
+	boxKeys, err := c.boxKeys()
+	if err != nil {
+		return err
+	}
+	c.edge.SetBoxKeys(boxKeys)
 	c.Say("listening for sensors on UDP %s", c.udp.Addr())
 	if err := c.listenPorts(); err != nil {
 		return err
@@ -146,7 +153,7 @@ func (c *collector) serve(ctx context.Context, commands net.Listener) error {
 	g.Go(func() error { return c.udp.Run(ctx, c.edge) })
 	c.ports.run(ctx, g, c.edge)
 	g.Go(func() error {
-		s := &control.Server{Fleet: c.fleet, Journal: c.journal, Decided: c.decided, Query: c.query, Status: c.status}
+		s := &control.Server{Fleet: c.fleet, Journal: c.journal, Decided: c.decided, Query: c.query, Status: c.status, Rotate: c.rotate, HandOver: c.handOver}
 		return s.Run(ctx, commands)
 	})
 	if c.ledger != nil {

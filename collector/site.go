@@ -38,7 +38,12 @@ func (c *collector) openSite() error {
 	}
 	s, err := provisioning.LoadSite(file)
 	defer func() { c.hosts = hostsOf(s.Collectors) }()
-	known := s.CA != site.Key{}
+	known, moved := s.CA != site.Key{}, false
+	if err == nil {
+		if moved, err = c.followKeys(&s); err != nil {
+			return err
+		}
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		s = keys.Site(c.Name, c.Addresses)
@@ -52,7 +57,7 @@ func (c *collector) openSite() error {
 		return fmt.Errorf("site file %s has the box key of other keys than those in %s: remove it, and it is made anew", file, dir)
 	case known && s.CA != c.authority.KeyID():
 		return fmt.Errorf("site file %s has another certificate authority than that in %s: remove it, and it is made anew", file, dir)
-	case len(c.Addresses) == 0 && (known || c.ListenDTLS == "" && c.ListenWSS == ""):
+	case !moved && len(c.Addresses) == 0 && (known || c.ListenDTLS == "" && c.ListenWSS == ""):
 		return nil
 	case len(c.Addresses) > 0:
 		s.Collectors = c.Addresses

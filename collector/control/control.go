@@ -7,6 +7,8 @@
 //	POST /v1/query                  SQL; answers with a stream of JSON lines
 //	GET  /v1/tail?kind=K            records as they become durable, JSON lines
 //	GET  /v1/status                 counters
+//	POST /v1/keys/rotate            end the epoch
+//	POST /v1/keys/handover          make the next box key the one in use; answers with the site's keys
 //
 // An error before the first byte of an answer is a status and a line of text;
 // an error in a stream is its last line, {"error": "…"}.
@@ -26,6 +28,7 @@ import (
 
 	"github.com/taproot-sensor/taproot/collector/fleet"
 	"github.com/taproot-sensor/taproot/collector/journal"
+	"github.com/taproot-sensor/taproot/wire/site"
 )
 
 // maxSQL bounds a query's text, in bytes.
@@ -78,6 +81,9 @@ type Server struct {
 	// package query does.
 	Query  func(ctx context.Context, sql string, out io.Writer) error
 	Status func() Status
+
+	Rotate   func()                    // ends the epoch
+	HandOver func() (site.Site, error) // makes the next box key the one in use
 }
 
 // closeAfter is how long answers under way may go on when the server is asked
@@ -117,6 +123,14 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("POST /v1/sensors/{ref}/approve", s.decide((*fleet.Registry).Approve))
 	mux.HandleFunc("POST /v1/sensors/{ref}/revoke", s.decide((*fleet.Registry).Revoke))
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, r *http.Request) { answer(w, s.Status(), nil) })
+	mux.HandleFunc("POST /v1/keys/rotate", func(w http.ResponseWriter, r *http.Request) {
+		s.Rotate()
+		answer(w, struct{}{}, nil)
+	})
+	mux.HandleFunc("POST /v1/keys/handover", func(w http.ResponseWriter, r *http.Request) {
+		keys, err := s.HandOver()
+		answer(w, keys, err)
+	})
 	mux.HandleFunc("POST /v1/query", s.query)
 	mux.HandleFunc("GET /v1/tail", s.tail)
 	return mux
