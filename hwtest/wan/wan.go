@@ -22,6 +22,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // The addresses of the two ends.
@@ -45,7 +47,11 @@ type Road struct {
 }
 
 // Counts says what happened to packets on the way.
-type Counts struct{ Packets, Bytes, Queue, Reordered, Twice, Corrupt, Hole atomic.Int64 }
+type Counts struct {
+	Packets, Bytes                         atomic.Int64 // that came to the road
+	UDP, TCP                               atomic.Int64 // bytes of each that the bottleneck let through
+	Queue, Reordered, Twice, Corrupt, Hole atomic.Int64 // packets
+}
 
 // WAN is a road that is open.
 type WAN struct {
@@ -189,6 +195,9 @@ func (l *lane) take(p []byte, now time.Time) {
 	defer l.mu.Unlock()
 	l.counts.Packets.Add(1)
 	l.counts.Bytes.Add(int64(len(p)))
+	if len(p) < 20 {
+		return
+	}
 	if l.road.Hole > 0 && len(p) > l.road.Hole {
 		l.counts.Hole.Add(1)
 		return
@@ -205,6 +214,12 @@ func (l *lane) take(p []byte, now time.Time) {
 		}
 		l.free = l.free.Add(time.Duration(float64(len(p)) / float64(l.road.Rate) * float64(time.Second)))
 		leaves = l.free
+	}
+	switch p[9] { // protocol, RFC 791
+	case unix.IPPROTO_UDP:
+		l.counts.UDP.Add(int64(len(p)))
+	case unix.IPPROTO_TCP:
+		l.counts.TCP.Add(int64(len(p)))
 	}
 	at := leaves.Add(l.road.Delay)
 	p = append([]byte(nil), p...)
