@@ -6,7 +6,7 @@ PCAP ?=
 ONCE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test check hwtest bench truth fuzz generate captures
+.PHONY: help build run test check hwtest sweep bench truth fuzz generate captures
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -39,6 +39,10 @@ hwtest: build ## the QEMU scenarios alone, with their measurements
 bench: ## the engine beside its peers: ns per packet, Mpps, MB (root)
 	@scripts/install-deps bench
 	$(GO) run ./hwtest/bench
+
+sweep: ## the long searches: 100 x kill -9, 2000 lives on a bad disk, the whole model, a journal of 10 GB
+	@scripts/install-deps test
+	TAPROOT_SWEEP=1 $(GO) test -count=1 -timeout 60m -v ./collector/journal ./collector/ledger ./hwtest/shared
 
 benchmarks: build ## benchmarks of the wire, the engine, the journal and the lake
 	$(GO) test -run '^$$' -bench . -benchmem ./wire/... ./firmware/... ./collector/...

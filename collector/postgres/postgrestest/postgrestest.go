@@ -4,7 +4,6 @@ package postgrestest
 
 import (
 	"bytes"
-	"fmt"
 	"net/url"
 	"os"
 	"os/exec"
@@ -121,18 +120,4 @@ func (s *Server) end(sig os.Signal) {
 	s.cmd.Process.Signal(sig)
 	s.cmd.Wait() // its exit status tells nothing that matters here
 	s.cmd = nil
-}
-
-// Database makes an empty database for one test and returns its URL.
-func (s *Server) Database(t testing.TB, name string) string {
-	t.Helper()
-	u, err := url.Parse(s.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if out, err := s.command("createdb", "-h", s.dir, "-U", u.Query().Get("user"), name).CombinedOutput(); err != nil {
-		t.Fatalf("createdb: %v\n%s", err, out)
-	}
-	u.Path = fmt.Sprintf("/%s", name)
-	return u.String()
 }
