@@ -25,6 +25,9 @@ import (
 	"github.com/taproot-sensor/taproot/wire/session"
 )
 
+// dialTimeout is how long a test tries; a refused device is told nothing.
+const dialTimeout = 2 * time.Second
+
 // testPort is a listener whose datagrams the test sees.
 type testPort struct {
 	*Listener
@@ -180,7 +183,7 @@ func (p *testPort) dialFrom(t testing.TB, socket net.PacketConn, options []dtls.
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), dialTimeout)
 	defer cancel()
 	return conn, conn.HandshakeContext(ctx)
 }

@@ -184,7 +184,7 @@ func TestHostileServerKeyExchange(t *testing.T) {
 			t.Errorf("%x was taken", bodies[i-1])
 		}
 		which.Store(int64(i))
-		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		if _, err := Dial(ctx, a, Options{Credentials: c}); err == nil {
 			t.Errorf("handshake with %x", bodies[i])
 		}
