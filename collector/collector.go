@@ -31,6 +31,7 @@ import (
 	"github.com/taproot-sensor/taproot/collector/lake"
 	"github.com/taproot-sensor/taproot/collector/ledger"
 	"github.com/taproot-sensor/taproot/collector/query"
+	"github.com/taproot-sensor/taproot/collector/tally"
 	"github.com/taproot-sensor/taproot/provisioning"
 	"github.com/taproot-sensor/taproot/wire/enrol"
 )
@@ -68,6 +69,7 @@ type collector struct {
 	fleet   *fleet.Registry
 	journal *journal.Journal
 	lake    *lake.Lake
+	tally   *tally.Tally
 	edge    *edge.Edge
 	udp     *edge.UDP
 
@@ -96,7 +98,10 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	}
 	defer c.udp.Close()
-	if c.lake, err = lake.Open(filepath.Join(c.Data, "lake"), lake.Options{Log: c.Log}); err != nil {
+	if c.tally, err = tally.Open(filepath.Join(c.Data, "tally.json")); err != nil {
+		return err
+	}
+	if c.lake, err = lake.Open(filepath.Join(c.Data, "lake"), lake.Options{Log: c.Log, Tally: c.tally}); err != nil {
 		return err
 	}
 	defer c.closeFleet()
@@ -153,7 +158,7 @@ func (c *collector) serve(ctx context.Context, commands net.Listener) error {
 	g.Go(func() error { return c.udp.Run(ctx, c.edge) })
 	c.ports.run(ctx, g, c.edge)
 	g.Go(func() error {
-		s := &control.Server{Fleet: c.fleet, Journal: c.journal, Decided: c.decided, Query: c.query, Status: c.status, Rotate: c.rotate, HandOver: c.handOver}
+		s := &control.Server{Fleet: c.fleet, Loss: c.tally.Loss, Journal: c.journal, Decided: c.decided, Query: c.query, Status: c.status, Rotate: c.rotate, HandOver: c.handOver}
 		return s.Run(ctx, commands)
 	})
 	if c.ledger != nil {

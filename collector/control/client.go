@@ -30,8 +30,8 @@ func NewClient(dir string) *Client {
 	return &Client{dir: dir, http: http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
 }
 
-// Sensors returns the fleet.
-func (c *Client) Sensors(ctx context.Context) (list []fleet.Sensor, err error) {
+// Sensors returns the fleet, and what was lost of each sensor.
+func (c *Client) Sensors(ctx context.Context) (list []Sensor, err error) {
 	return list, c.value(ctx, "GET", "/v1/sensors", nil, &list)
 }
 

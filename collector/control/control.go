@@ -1,7 +1,7 @@
 // Package control is how people's commands reach a running collector: HTTP
 // over a unix socket that only the collector's user can open.
 //
-//	GET  /v1/sensors                the fleet
+//	GET  /v1/sensors                the fleet, and what was lost of each sensor
 //	POST /v1/sensors/{ref}/approve  {"by": "who"}
 //	POST /v1/sensors/{ref}/revoke   {"by": "who"}
 //	POST /v1/query                  SQL; answers with a stream of JSON lines
@@ -28,6 +28,7 @@ import (
 
 	"github.com/taproot-sensor/taproot/collector/fleet"
 	"github.com/taproot-sensor/taproot/collector/journal"
+	"github.com/taproot-sensor/taproot/collector/tally"
 	"github.com/taproot-sensor/taproot/wire/site"
 )
 
@@ -72,9 +73,16 @@ type Status struct {
 	Problems []string          `json:"problems,omitempty"` // what keeps the collector from doing its work
 }
 
+// Sensor is one sensor in what GET /v1/sensors answers.
+type Sensor struct {
+	fleet.Sensor
+	Loss tally.Loss `json:"loss"`
+}
+
 // Server answers on the control socket.
 type Server struct {
 	Fleet   *fleet.Registry
+	Loss    func(sensor string) tally.Loss // what was lost of a sensor, by its id
 	Journal *journal.Journal
 	Decided func(fleet.Sensor) // is told of every decision about a sensor
 	// Query makes all that is durable visible and writes the answer to out as
@@ -118,7 +126,11 @@ func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/sensors", func(w http.ResponseWriter, r *http.Request) {
 		list, err := s.Fleet.List(r.Context())
-		answer(w, list, err)
+		all := make([]Sensor, len(list))
+		for i := range list {
+			all[i] = Sensor{list[i], s.Loss(list[i].ID)}
+		}
+		answer(w, all, err)
 	})
 	mux.HandleFunc("POST /v1/sensors/{ref}/approve", s.decide((*fleet.Registry).Approve))
 	mux.HandleFunc("POST /v1/sensors/{ref}/revoke", s.decide((*fleet.Registry).Revoke))

@@ -60,6 +60,9 @@ func (l *Lake) take(u *unit) error {
 	}
 	if u.batch {
 		l.counts.batches.Add(1)
+		if l.opts.Tally != nil {
+			l.opts.Tally.Batch(&u.entry, u.blocks)
+		}
 	}
 	for i := range u.blocks {
 		if err := l.writeBlock(&u.blocks[i], u); err != nil {
@@ -171,6 +174,11 @@ func (l *Lake) commit(j *journal.Journal) error {
 	}
 	for dir := range dirs {
 		if err := durable.SyncDir(filepath.Join(l.dir, dir)); err != nil {
+			return err
+		}
+	}
+	if l.opts.Tally != nil {
+		if err := l.opts.Tally.Commit(); err != nil {
 			return err
 		}
 	}

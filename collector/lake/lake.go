@@ -26,6 +26,7 @@ import (
 	"github.com/taproot-sensor/taproot/collector/journal"
 	"github.com/taproot-sensor/taproot/collector/lake/manifest"
 	"github.com/taproot-sensor/taproot/internal/durable"
+	"github.com/taproot-sensor/taproot/wire/record"
 )
 
 const (
@@ -45,6 +46,14 @@ const (
 type Options struct {
 	MaxAge time.Duration // of rows that are not visible yet; default 1 min
 	Log    *slog.Logger  // default slog.Default()
+	Tally  Tally         // is shown what is read; may be nil
+}
+
+// A Tally adds up what batches say. It sees some again after a crash, and is
+// told to make what it has seen durable before the lake's position is.
+type Tally interface {
+	Batch(e *journal.Entry, blocks []record.Block)
+	Commit() error
 }
 
 // Lake is an open lake.
