@@ -1,20 +1,16 @@
 package collector
 
 import (
-	"bufio"
 	"context"
-	"encoding/hex"
 	"errors"
-	"fmt"
 	"net"
-	"os"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/taproot-sensor/taproot/collector/edge/dtls"
 	"github.com/taproot-sensor/taproot/collector/edge/wss"
+	"github.com/taproot-sensor/taproot/provisioning"
 	"github.com/taproot-sensor/taproot/wire/enrol"
 	"github.com/taproot-sensor/taproot/wire/site"
 )
@@ -32,9 +28,11 @@ type ports struct {
 // listenPorts opens the ports that the collector was told to.
 func (c *collector) listenPorts() (err error) {
 	if c.ListenDTLS != "" {
-		psk, err := loadPSK(c.PSKFile)
-		if err != nil {
-			return err
+		var psk map[string][]byte
+		if c.PSKFile != "" {
+			if psk, err = provisioning.LoadDeviceKeys(c.PSKFile); err != nil {
+				return err
+			}
 		}
 		c.ports.dtls, err = dtls.Listen(c.ListenDTLS, dtls.Config{Authority: c.authority, Status: c.standing, PSK: psk, Log: c.Log})
 		if err != nil {
@@ -136,44 +134,4 @@ func hostsOf(addresses []string) (hosts []string) {
 		hosts = append(hosts, a.Host)
 	}
 	return hosts
-}
-
-// maxPSKFile bounds the file of keys, in bytes.
-const maxPSKFile = 1 << 20
-
-// loadPSK reads the keys of devices that cannot do certificates: a line for each,
-// its name and 32 to 128 hex digits. No path is no such devices.
-func loadPSK(path string) (map[string][]byte, error) {
-	if path == "" {
-		return nil, nil
-	}
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("reading device keys: %w", err)
-	case info.Mode().Perm()&0o077 != 0:
-		return nil, fmt.Errorf("reading device keys: %s has mode %04o, so others can read it; \"chmod 600\" it", path, info.Mode().Perm())
-	case info.Size() > maxPSKFile:
-		return nil, fmt.Errorf("reading device keys: %s has %d bytes, at most %d fit", path, info.Size(), maxPSKFile)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("reading device keys: %w", err)
-	}
-	defer f.Close()
-	keys := map[string][]byte{}
-	lines := bufio.NewScanner(f)
-	for n := 1; lines.Scan(); n++ {
-		line := strings.TrimSpace(lines.Text())
-		if line == "" || line[0] == '#' {
-			continue
-		}
-		name, digits, _ := strings.Cut(line, " ")
-		key, err := hex.DecodeString(strings.TrimSpace(digits))
-		if err != nil || len(key) < 16 || len(key) > 64 || len(name) > 64 || keys[name] != nil {
-			return nil, fmt.Errorf("reading device keys: %s: line %d is not a name of its own and a key of 32 to 128 hex digits", path, n)
-		}
-		keys[name] = key
-	}
-	return keys, lines.Err()
 }

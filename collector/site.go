@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/taproot-sensor/taproot/internal/durable"
 	"github.com/taproot-sensor/taproot/provisioning"
 	"github.com/taproot-sensor/taproot/wire/site"
 )
@@ -35,6 +36,9 @@ func (c *collector) openSite() error {
 	c.keys = keys
 	if c.authority, err = provisioning.OpenAuthority(dir); err != nil {
 		return err
+	}
+	if err := durable.WriteFile(filepath.Join(c.Data, "ca.pem"), c.authority.PEM(), 0o644); err != nil { // for other programs
+		return fmt.Errorf("writing the authority's certificate: %w", err)
 	}
 	s, err := provisioning.LoadSite(file)
 	defer func() { c.hosts = hostsOf(s.Collectors) }()

@@ -18,6 +18,7 @@ import (
 	"github.com/taproot-sensor/taproot/firmware/meter"
 	"github.com/taproot-sensor/taproot/firmware/spool"
 	"github.com/taproot-sensor/taproot/firmware/uplink"
+	"github.com/taproot-sensor/taproot/firmware/uplink/carrier"
 	"github.com/taproot-sensor/taproot/wire/enrol"
 	"github.com/taproot-sensor/taproot/wire/site"
 )
@@ -32,8 +33,10 @@ type Config struct {
 	Site     site.Site
 	Identity ed25519.PrivateKey
 	Claims   enrol.Claims
-	Log      *slog.Logger
-	Say      func(line string) // lines for who watches
+	// Credentials are what carriers are shown; nil for new ones.
+	Credentials *carrier.Credentials
+	Log         *slog.Logger
+	Say         func(line string) // lines for who watches
 }
 
 // Run is a sensor on an ordinary host. It ends when the source does and all is
@@ -52,7 +55,7 @@ func Run(ctx context.Context, cfg Config) error {
 	g.Go(func() error {
 		return uplink.Run(ctx, uplink.Config{
 			Site: cfg.Site, Identity: cfg.Identity, Claims: cfg.Claims, In: []io.ReadCloser{batches},
-			Spool: spool.New(hostSpool), Log: cfg.Log, Say: cfg.Say,
+			Credentials: cfg.Credentials, Spool: spool.New(hostSpool), Log: cfg.Log, Say: cfg.Say,
 		})
 	})
 	err := g.Wait()

@@ -17,6 +17,7 @@ import (
 	"github.com/taproot-sensor/taproot/firmware"
 	"github.com/taproot-sensor/taproot/firmware/capture"
 	"github.com/taproot-sensor/taproot/firmware/meter"
+	"github.com/taproot-sensor/taproot/firmware/uplink/carrier"
 	"github.com/taproot-sensor/taproot/internal/durable"
 	"github.com/taproot-sensor/taproot/provisioning"
 	"github.com/taproot-sensor/taproot/wire/enrol"
@@ -43,6 +44,7 @@ Without --site no collector is needed: records go to stdout, one JSON object per
 	flags.StringVar(&o.file, "read", "", "pcap or pcapng `file` to read instead")
 	flags.StringVar(&o.site, "site", "", "site `file`, which names the collector to send to and its keys")
 	flags.StringVar(&o.key, "key", "", "`file` that keeps who this sensor is; made if missing (default: a new sensor each time)")
+	flags.StringVar(&o.device, "device-key", "", "`file` of mode 0600 with a name and hex digits, to be shown to dtls:// in place of a certificate")
 	flags.StringVar(&o.out, "o", "", "`file` for the records, one JSON object per line; - is stdout (default: stdout, unless they go elsewhere)")
 	flags.StringVar(&o.kind, "kind", "", "only records of `KIND` as JSON: flow, dns, tls, …")
 	flags.StringVar(&o.parquet, "parquet", "", "empty or new `DIR` for Parquet files, laid out as in a collector's lake")
@@ -82,8 +84,12 @@ Without --site no collector is needed: records go to stdout, one JSON object per
 		return err
 	}
 	host, _ := os.Hostname() // only a claim
+	credentials, err := o.credentials(identity)
+	if err != nil {
+		return err
+	}
 	return firmware.Run(ctx, firmware.Config{
-		Source: source, Site: s, Identity: identity,
+		Source: source, Site: s, Identity: identity, Credentials: credentials,
 		Claims: enrol.Claims{"board": "host", "host": claimText(host), "arch": runtime.GOARCH, "source": claimText(o.port + o.file)},
 		Log:    log,
 		Say:    func(line string) { fmt.Fprintf(stderr, "taproot: %s\n", line) },
@@ -93,7 +99,7 @@ Without --site no collector is needed: records go to stdout, one JSON object per
 // sensorFlags are what was said at the prompt.
 type sensorFlags struct {
 	port, file                 string
-	site, key                  string
+	site, key, device          string
 	out, kind                  string
 	parquet, zeek              string
 	flowsOnly, layers, verbose bool
@@ -109,6 +115,8 @@ func (o *sensorFlags) check() error {
 		return errors.New("--site sends all records to its collector; -o, --kind, --parquet and --zeek are for a sensor without one")
 	case o.site != "" && (o.flowsOnly || o.layers):
 		return errors.New("--flows-only and --layers are for a sensor without --site")
+	case o.site == "" && o.device != "":
+		return errors.New("--device-key is for a collector; it needs --site FILE")
 	case o.site == "" && o.key != "":
 		return errors.New("--key says who the sensor is to a collector; it needs --site FILE")
 	case o.flowsOnly && o.layers:
@@ -171,6 +179,24 @@ func claimText(s string) string {
 		return r
 	}, s)
 	return s[max(0, len(s)-enrol.MaxClaimText):]
+}
+
+// credentials are what the sensor shows to carriers.
+func (o *sensorFlags) credentials(identity ed25519.PrivateKey) (*carrier.Credentials, error) {
+	c, err := carrier.NewCredentials(identity)
+	if err != nil || o.device == "" {
+		return c, err
+	}
+	keys, err := provisioning.LoadDeviceKeys(o.device)
+	if err != nil {
+		return nil, err
+	}
+	if len(keys) != 1 {
+		return nil, fmt.Errorf("reading device keys %s: %d keys, want that of this device alone", o.device, len(keys))
+	}
+	for c.Device, c.PSK = range keys {
+	}
+	return c, nil
 }
 
 // sensorKey reads the sensor's identity from path, or makes it; with no path it
