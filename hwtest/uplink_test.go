@@ -123,6 +123,11 @@ func startUplink(t *testing.T, s site.Site) *testUplink {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return startUplinkAs(t, s, identity)
+}
+
+func startUplinkAs(t *testing.T, s site.Site, identity ed25519.PrivateKey) *testUplink {
+	t.Helper()
 	r, w := io.Pipe()
 	u := &testUplink{pipe: w, done: make(chan error, 1)}
 	ctx, cancel := context.WithCancel(context.Background())
