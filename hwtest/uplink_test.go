@@ -119,31 +119,37 @@ type testUplink struct {
 
 func startUplink(t *testing.T, s site.Site) *testUplink {
 	t.Helper()
-	_, identity, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return startUplinkAs(t, s, identity)
+	return startUplinkWith(t, s, func(*uplink.Config) {})
 }
 
 func startUplinkAs(t *testing.T, s site.Site, identity ed25519.PrivateKey) *testUplink {
 	t.Helper()
+	return startUplinkWith(t, s, func(cfg *uplink.Config) { cfg.Identity = identity })
+}
+
+// startUplinkWith lets change have another config.
+func startUplinkWith(t *testing.T, s site.Site, change func(*uplink.Config)) *testUplink {
+	t.Helper()
+	_, identity, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
 	r, w := io.Pipe()
 	u := &testUplink{pipe: w, done: make(chan error, 1)}
 	ctx, cancel := context.WithCancel(context.Background())
 	u.stop = cancel
 	t.Cleanup(func() { cancel(); w.Close() })
-	go func() {
-		u.done <- uplink.Run(ctx, uplink.Config{
-			Site: s, Identity: identity, Claims: enrol.Claims{"board": "test"}, In: []io.ReadCloser{r}, Spool: spool.New(64 << 20),
-			Log: slog.New(slog.DiscardHandler),
-			Say: func(line string) {
-				u.mu.Lock()
-				defer u.mu.Unlock()
-				u.said = append(u.said, line)
-			},
-		})
-	}()
+	cfg := uplink.Config{
+		Site: s, Identity: identity, Claims: enrol.Claims{"board": "test"}, In: []io.ReadCloser{r}, Spool: spool.New(64 << 20),
+		Log: slog.New(slog.DiscardHandler),
+		Say: func(line string) {
+			u.mu.Lock()
+			defer u.mu.Unlock()
+			u.said = append(u.said, line)
+		},
+	}
+	change(&cfg)
+	go func() { u.done <- uplink.Run(ctx, cfg) }()
 	return u
 }
 
