@@ -36,9 +36,15 @@ hwtest: build ## the QEMU scenarios alone, with their measurements
 	@scripts/install-deps test
 	TAPROOT_HWTEST=1 $(GO) test -count=1 -v ./hwtest/...
 
-bench: ## the engine beside its peers: ns per packet, Mpps, MB (root)
+bench: build ## the engine and the wire beside their peers, the fleet, the flood (root)
 	@scripts/install-deps bench
 	$(GO) run ./hwtest/bench
+	$(GO) run ./hwtest/bench/wire
+	$(BIN)/taproot bench fleet --sensors 10000
+	$(BIN)/taproot bench fleet --sensors 10000 --codec none --records 250
+
+soak: build ## a fleet on a collector for an hour: memory must stay flat; FOR=5m is shorter
+	$(BIN)/taproot bench fleet --sensors 2000 --rate 10000 --for $(or $(FOR),1h)
 
 sweep: ## the long searches: 100 x kill -9, 2000 lives on a bad disk, the whole model, a journal of 10 GB
 	@scripts/install-deps test

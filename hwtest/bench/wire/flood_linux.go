@@ -1,26 +1,15 @@
-// Command flood measures what a flood of forged datagrams does to a collector's
-// sensors, and prints one table: the same fleet on the same collector, first
-// alone and then with forged datagrams beside it.
-//
-// Usage: go run ./hwtest/bench/flood [-taproot bin/taproot] [-sensors 1000] [-rate 5000] [-forged 1000000] [-for 20s]
-//
-// The forged ones come from a process of its own, by segmentation offload, and
-// reach the collector in runs, as a network card with GRO would hand them over;
-// a flood from ever changing addresses costs the kernel more for each.
 package main
 
 import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strconv"
 	"sync/atomic"
@@ -31,47 +20,30 @@ import (
 	"github.com/taproot-sensor/taproot/hwtest/flood"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
-		fmt.Fprintf(os.Stderr, "flood: %v\n", err)
-		os.Exit(1)
-	}
-}
-
-// forgeWord makes this program the forger: flood forge ADDRESS RATE. It prints
-// how many it has sent when its input ends.
-const forgeWord = "forge"
-
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	if len(args) == 3 && args[0] == forgeWord {
-		return forge(ctx, args[1], args[2], stdout)
-	}
-	flags := flag.NewFlagSet("flood", flag.ContinueOnError)
-	taproot := flags.String("taproot", "bin/taproot", "the `program`")
-	sensors := flags.Int("sensors", 1000, "`number` of real sensors")
-	rate := flags.Float64("rate", 5000, "their datagrams per `second`")
-	forged := flags.Float64("forged", 1e6, "forged datagrams per `second`")
-	length := flags.Duration("for", 20*time.Second, "how `long` each row takes")
-	if err := flags.Parse(args); err != nil {
-		return err
-	}
-	c, err := startCollector(*taproot, stderr)
+// floodTable measures what a flood of forged datagrams does to a collector's
+// sensors: the same fleet on the same collector, first alone and then with
+// forged datagrams beside it. The forged ones come from a process of its own, by
+// segmentation offload, and reach the collector in runs, as a network card with
+// GRO would hand them over; a flood from ever changing addresses costs the
+// kernel more for each.
+func floodTable(ctx context.Context, taproot string, forged float64, length time.Duration, stdout, stderr io.Writer) error {
+	const sensors, rate = 1000, 5000
+	c, err := startCollector(taproot, stderr)
 	if err != nil {
 		return err
 	}
 	defer c.stop()
-	fmt.Fprintln(stdout, "| sensors, their datagrams/s | forged/s, sent | forged/s, dropped by tag, session or cookie | by the kernel | legitimate lost | ack p50 / p99 | collector, cores | MB |")
+	fmt.Fprintln(stdout, "| sensors, their datagrams/s | forged/s, sent | dropped by tag, session or cookie | by the kernel | legitimate lost | ack p50 / p99 | collector, cores | MB |")
 	fmt.Fprintln(stdout, "|---|---|---|---|---|---|---|---|")
-	for _, forged := range []float64{0, *forged / 10, *forged} {
-		if err := c.row(ctx, *taproot, *sensors, *rate, forged, *length, stdout, stderr); err != nil {
+	for _, forged := range []float64{0, forged / 10, forged} {
+		if err := c.row(ctx, taproot, sensors, rate, forged, length, stdout, stderr); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// forge floods until its input ends and prints how many it has sent.
 func forge(ctx context.Context, to, rate string, stdout io.Writer) error {
 	addr, err := netip.ParseAddrPort(to)
 	if err != nil {
