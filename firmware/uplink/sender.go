@@ -58,6 +58,21 @@ func newSender(link *seal.Link, id uint32, window uint32, floor uint64, size int
 // asInt returns n as an int, of 32 bits on some boards, or the largest there is.
 func asInt(n uint32) int { return int(min(n, math.MaxInt32)) }
 
+// available returns how many bytes the next chunk could have.
+func (s *sender) available(sp Spool) int {
+	for len(s.again) > 0 {
+		if _, ok := sp.Get(s.again[0].Batch); ok {
+			return s.again[0].Size
+		}
+		s.again = s.again[1:] // the spool has given it up
+	}
+	b, _ := sp.From(s.next)
+	if b.Number != s.next {
+		return len(b.Batch)
+	}
+	return len(b.Batch) - s.offset
+}
+
 // pick returns the next chunk to send, of at most size bytes, if there is any.
 func (s *sender) pick(sp Spool, size int) (batch.Numbered, flight.Chunk, bool) {
 	for len(s.again) > 0 {
@@ -97,14 +112,14 @@ func (s *sender) datagram(sp Spool, number uint64, now time.Time) []byte {
 	if ok, _ := s.flight.Room(s.window, now); !ok || now.Before(s.free) || !s.waits(sp) {
 		return nil
 	}
-	size, probe := s.flight.Pick(now)
+	size, probe := s.flight.Pick(s.available(sp)+chunkCost, now)
 	b, c, ok := s.pick(sp, size-chunkCost)
 	if !ok {
 		return nil
 	}
 	d := session.Data{Batch: b.Number, Floor: sp.Floor(), Size: uint32(len(b.Batch)), Offset: uint32(c.Offset), Chunk: b.Batch[c.Offset : c.Offset+c.Size]}
 	out := s.link.Seal(nil, session.Head(session.TypeData, s.id), number, d.Append(nil))
-	s.flight.Sent(number, c, len(out), probe && len(out) == size, now)
+	s.flight.Sent(number, c, len(out), probe, now)
 	if s.pace > 0 {
 		s.free = now.Add(time.Duration(len(out)) * time.Second / time.Duration(s.pace))
 	}

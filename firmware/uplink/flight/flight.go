@@ -111,8 +111,10 @@ func (f *Flight) Room(peer int, now time.Time) (ok bool, at time.Time) {
 }
 
 // Pick returns how large the next datagram may be, and whether it is to find out
-// if the path takes that many bytes.
-func (f *Flight) Pick(now time.Time) (size int, probe bool) { return f.mtu.pick(now) }
+// if the path takes that many bytes. There is data for one of available bytes.
+func (f *Flight) Pick(available int, now time.Time) (size int, probe bool) {
+	return f.mtu.pick(available, now)
+}
 
 // Sent notes that packet number, a datagram of size bytes, has left.
 func (f *Flight) Sent(number uint64, c Chunk, size int, probe bool, now time.Time) {

@@ -40,8 +40,9 @@ type mtu struct {
 // newMTU begins with datagrams of size bytes, which have been seen to pass.
 func newMTU(size int) mtu { return mtu{size: size} }
 
-// pick returns the size of the next datagram and whether it is a probe.
-func (m *mtu) pick(now time.Time) (size int, probe bool) {
+// pick returns the size of the next datagram and whether it is a probe. There is
+// data for available bytes.
+func (m *mtu) pick(available int, now time.Time) (size int, probe bool) {
 	switch {
 	case m.hole >= holeAfter:
 		return SafeDatagram, false
@@ -55,6 +56,9 @@ func (m *mtu) pick(now time.Time) (size int, probe bool) {
 	}
 	if probeSizes[m.probe] <= m.size {
 		m.probe, m.next = len(probeSizes), now.Add(raiseAfter)
+		return m.size, false
+	}
+	if probeSizes[m.probe] > available {
 		return m.size, false
 	}
 	return probeSizes[m.probe], true

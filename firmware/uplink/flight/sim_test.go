@@ -57,11 +57,13 @@ func (s *sim) after(d time.Duration, do func(now time.Time)) {
 }
 
 func (s *sim) run(d time.Duration) {
-	for end := s.now.Add(d); len(s.todo) > 0 && s.todo[0].at.Before(end); {
+	end := s.now.Add(d)
+	for len(s.todo) > 0 && s.todo[0].at.Before(end) {
 		e := heap.Pop(&s.todo).(event)
 		s.now = e.at
 		e.do(e.at)
 	}
+	s.now = end
 }
 
 // carry takes a datagram of size bytes through the bottleneck.
@@ -139,7 +141,11 @@ func (x *simSender) pump(now time.Time) {
 }
 
 func (x *simSender) send(now time.Time) {
-	size, probe := x.f.Pick(now)
+	available := 1 << 20
+	if len(x.again) > 0 {
+		available = x.again[0].Size + 64
+	}
+	size, probe := x.f.Pick(available, now)
 	room := size - 64
 	c := Chunk{Offset: x.fresh, Size: room}
 	if len(x.again) > 0 {
