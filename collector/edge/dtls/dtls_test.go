@@ -329,8 +329,3 @@ func TestSameAddressAgain(t *testing.T) {
 	}
 	say(t, p, conn, "second")
 }
-
-// count counts what comes.
-type count struct{ n *atomic.Int64 }
-
-func (c count) Receive([]byte, edge.Peer) { c.n.Add(1) }

@@ -141,33 +141,3 @@ func BenchmarkHandshake(b *testing.B) {
 		p.mustDial(b, client).Close()
 	}
 }
-
-// BenchmarkReceive is what one datagram of 1200 bytes costs from a sensor's
-// Write to the edge, both ends.
-func BenchmarkReceive(b *testing.B) {
-	p := openPort(b, nil)
-	var came atomic.Int64
-	conn := p.mustDial(b, p.client(newSensor(b).member(b, p)))
-	p.receiver = count{&came}
-	d := make([]byte, 1200)
-	b.SetBytes(int64(len(d)))
-	send(b, conn, d, &came)
-	b.ReportMetric(float64(came.Load())/float64(b.N)*100, "%came")
-}
-
-// send keeps no more under way than the queue takes.
-func send(b *testing.B, conn *dtls.Conn, d []byte, came *atomic.Int64) {
-	sent := int64(0)
-	for b.Loop() {
-		for wait := 0; sent-came.Load() > maxQueue/2 && wait < 100; wait++ {
-			time.Sleep(20 * time.Microsecond)
-		}
-		if sent-came.Load() > maxQueue/2 {
-			sent = came.Load() // lost
-		}
-		if _, err := conn.Write(d); err != nil {
-			b.Fatal(err)
-		}
-		sent++
-	}
-}
