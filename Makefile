@@ -6,7 +6,7 @@ PCAP ?=
 ONCE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test check hwtest sweep bench truth fuzz generate captures
+.PHONY: help build run test check hwtest sweep bench soak truth fuzz generate captures
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 14
