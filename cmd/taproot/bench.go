@@ -245,7 +245,7 @@ func (b *bench) run(ctx context.Context) (*benchReport, error) {
 		b.swarm.Send(sending)
 		sent <- nil
 	}()
-	last := first
+	last, half := first, first
 	b.watch(sent, func() {
 		now, err := b.sample(still)
 		if err != nil {
@@ -253,13 +253,16 @@ func (b *bench) run(ctx context.Context) (*benchReport, error) {
 			return
 		}
 		fmt.Fprintf(b.stderr, "%3.0f s  %s\n", now.at.Sub(first.at).Seconds(), reportOf(b.flags.sensors, &last, &now).line())
-		last = now
+		if last = now; now.at.Sub(first.at) <= b.flags.length/2 {
+			half = now
+		}
 	})
 	end, err := b.sample(still)
 	if err != nil {
 		return nil, err
 	}
 	r := reportOf(b.flags.sensors, &first, &end)
+	r.HalfRSS = half.usage.rss
 	r.JoinSeconds = first.at.Sub(before.at).Seconds()
 	return r, nil
 }
@@ -298,6 +301,7 @@ type benchReport struct {
 	CollectorUsPerRec float64 `json:"collector_cpu_us_per_record"`
 	CPUPerSensor      float64 `json:"collector_cpu_us_per_sensor_second"`
 	CollectorRSS      int64   `json:"collector_rss_bytes"`
+	HalfRSS           int64   `json:"collector_rss_bytes_at_half_time"`
 	CollectorPeak     int64   `json:"collector_peak_rss_bytes"`
 	FleetCores        float64 `json:"fleet_cores"`
 	FleetRSS          int64   `json:"fleet_rss_bytes"`
@@ -342,7 +346,7 @@ func (r *benchReport) print(w io.Writer) error {
 	row("ack latency", "p50 %.1f ms, p99 %.1f ms", r.AckP50, r.AckP99)
 	row("lost", "%d datagrams (%.4f %%); %d sent again; %d dropped by the kernel", r.Lost, 100*r.LossShare, r.Again, r.KernelDrops)
 	row("collector", "%.2f cores: %.2f µs a record, %.1f µs a second for each sensor", r.CollectorCores, r.CollectorUsPerRec, r.CPUPerSensor)
-	row("collector's memory", "%d MB, at most %d MB: %.1f KB for each sensor", r.CollectorRSS>>20, r.CollectorPeak>>20, float64(r.CollectorRSS)/1024/float64(r.Sensors))
+	row("collector's memory", "%d MB, %d MB at half time, at most %d MB: %.1f KB for each sensor", r.CollectorRSS>>20, r.HalfRSS>>20, r.CollectorPeak>>20, float64(r.CollectorRSS)/1024/float64(r.Sensors))
 	row("fleet", "%.2f cores, %d MB", r.FleetCores, r.FleetRSS>>20)
 	return tw.Flush()
 }
