@@ -291,10 +291,6 @@ func (j *Journal) seal() {
 	j.active.f.Close()
 	j.prior = j.active.size
 	j.active = nil
-	j.mu.Lock()
-	j.growing = false
-	j.notifyLocked()
-	j.mu.Unlock()
 }
 
 // create makes the next segment, with a checkpoint of what is stored, where
@@ -323,7 +319,6 @@ func (j *Journal) create(n int64) error {
 	j.mu.Lock()
 	j.segs = append(j.segs, segment{h.number, h.first(), true})
 	j.size += h.first()
-	j.growing = true
 	j.notifyLocked()
 	j.mu.Unlock()
 	return nil

@@ -132,7 +132,7 @@ func TestLivesOnABadDisk(t *testing.T) {
 	for seed := range lives {
 		synctest.Test(t, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(uint64(seed), 4))
-			l := &life{disk: newSimDisk(rng), rng: rng, acked: map[uint64]bool{}, consumed: map[uint64]int{}}
+			l := &life{disk: newSimDisk(rand.New(rand.NewPCG(uint64(seed), 5))), rng: rng, acked: map[uint64]bool{}, consumed: map[uint64]int{}}
 			for round := range rounds {
 				l.disk.syncFails, l.disk.writeFails = 0, 0
 				l.disk.syncTakes = []time.Duration{0, time.Millisecond, 2 * time.Second}[rng.IntN(3)]

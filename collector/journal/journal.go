@@ -149,7 +149,6 @@ type Journal struct {
 	segs    []segment     // by number
 	size    int64         // of the files of segs, bytes
 	end     Pos           // after the newest durable entry
-	growing bool          // the last of segs is active
 	changed chan struct{} // closed and replaced when segs or the end change
 	holds   map[string]Pos
 	stats   Stats

@@ -60,17 +60,19 @@ func (j *Journal) isElsewhere(e *Entry) bool {
 	return j.lost && j.stored.isElsewhere(bootKey{e.Sensor, e.Boot}, e.Batch)
 }
 
-// advance waits until the segment has grown, or opens the one after it.
+// advance waits until the segment has grown, or opens the one after it. It does
+// not leave a segment before there is another: how much of the last one counts
+// is settled by the header of the next.
 func (r *Reader) advance(ctx context.Context) error {
 	for {
-		seg, found, growing, changed := r.j.at(r.pos.Segment)
+		seg, found, last, changed := r.j.at(r.pos.Segment)
 		switch {
 		case found && (r.f == nil || r.scan.number != seg.number):
 			return r.open(seg)
 		case found && seg.known && r.scan.end < seg.end:
 			r.scan.end = seg.end
 			return nil
-		case found && !growing:
+		case found && !last:
 			r.skipTo(seg.number + 1)
 			continue
 		}
@@ -127,14 +129,14 @@ func (r *Reader) open(seg segment) error {
 }
 
 // at returns the first segment whose number is not less than the given one,
-// whether it may still grow, and a channel that is closed when any of that
+// whether it is the last, and a channel that is closed when any of that
 // changes.
-func (j *Journal) at(number uint64) (seg segment, found, growing bool, changed chan struct{}) {
+func (j *Journal) at(number uint64) (seg segment, found, last bool, changed chan struct{}) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for i, s := range j.segs {
 		if s.number >= number {
-			return s, true, j.growing && i == len(j.segs)-1, j.changed
+			return s, true, i == len(j.segs)-1, j.changed
 		}
 	}
 	return segment{}, false, false, j.changed
