@@ -67,6 +67,7 @@ func (u *uplink) health(now time.Time) {
 		batches, _ := u.Spool.Dropped(batch.Class(class))
 		add("spool", "full_"+name+"_batches", batches)
 	}
+	u.told = u.gaveUp()
 	for kind, records := range u.Spool.DroppedKinds() {
 		add("spool", "drop_full_"+kind, records)
 	}
@@ -76,4 +77,12 @@ func (u *uplink) health(now time.Time) {
 		Class: batch.Health, Records: b.Rows(), Kinds: []batch.KindCount{{Kind: record.SensorDef.Kind, Records: b.Rows()}},
 		Batch: batch.Append(nil, batch.None, len(raw), raw),
 	})
+}
+
+// gaveUp returns how many records the spool has given up.
+func (u *uplink) gaveUp() (n uint64) {
+	for _, records := range u.Spool.DroppedKinds() {
+		n += records
+	}
+	return n
 }

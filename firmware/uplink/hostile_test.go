@@ -3,6 +3,7 @@ package uplink
 import (
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/sha256"
 	"log/slog"
 	"testing"
 	"time"
@@ -105,5 +106,36 @@ func TestHugeAndTinyLimits(t *testing.T) {
 	s.answer(&session.Ack{Window: 1<<32 - 1}, sp, 3, start)
 	if s.datagram(sp, 3, start) == nil {
 		t.Error("the pace was taken back, and still holds up")
+	}
+}
+
+// Whoever has stolen the site's box key can answer HELLOs to it, but cannot lead
+// a sensor to a key of their own: it must be the announced one, and signed.
+func TestNoFalseHandover(t *testing.T) {
+	sitePublic, siteIdentity, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, thiefIdentity, _ := ed25519.GenerateKey(rand.Reader)
+	_, identity, _ := ed25519.GenerateKey(rand.Reader)
+	next, mine := [32]byte{7}, [32]byte{8}
+	j, err := newJoiner(site.Site{Box: site.Key{9}, Identity: site.Key(sitePublic), Next: sha256.Sum256(next[:])}, identity, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, h := range map[string]enrol.Handover{
+		"another key":       enrol.SignHandover(siteIdentity, mine, [32]byte{}),
+		"another signature": enrol.SignHandover(thiefIdentity, next, [32]byte{}),
+	} {
+		if err := j.follow(0, &h); err == nil || len(j.boxes) != 1 {
+			t.Errorf("%s was followed", name)
+		}
+	}
+	h := enrol.SignHandover(siteIdentity, next, sha256.Sum256(mine[:]))
+	if err := j.follow(0, &h); err != nil || j.boxes[j.box].key != site.Key(next) {
+		t.Errorf("the announced key was not followed: %v", err)
+	}
+	if err := j.follow(0, &h); err != nil || len(j.boxes) != 2 {
+		t.Errorf("the same statement again: %v, %d keys", err, len(j.boxes))
 	}
 }

@@ -100,6 +100,7 @@ type uplink struct {
 	preferAt  time.Time
 
 	stats   stats
+	told    uint64 // records that were given up, as health last said
 	inbound chan inbound
 	dialled chan dialled
 	over    chan struct{} // closed when the loop has ended
@@ -194,7 +195,10 @@ func (u *uplink) loop(ctx, dialing context.Context, frames <-chan batch.Frame) e
 		}
 		u.transmit(dialing, now)
 		if frames == nil && u.Spool.Len() == 0 {
-			return nil
+			if u.told == u.gaveUp() {
+				return nil
+			}
+			u.health(now) // the last one made the spool give up more
 		}
 		wake := min(u.wait(now), beatEvery, max(nextHealth.Sub(now), beatEvery/10))
 		timer.Reset(wake)
