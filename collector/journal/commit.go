@@ -87,7 +87,6 @@ type segmentFile struct {
 	f      File
 	header header
 	size   int64 // of what is durable
-	broken bool  // a write or sync failed: nothing but cutting it is allowed
 }
 
 // commitLoop makes group after group durable. While one is being synced, the
