@@ -6,7 +6,7 @@ PCAP ?=
 ONCE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test check hwtest sweep bench soak truth fuzz generate captures
+.PHONY: help build run test check hwtest sweep bench soak lossy truth fuzz generate captures
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -45,6 +45,10 @@ bench: build ## the engine and the wire beside their peers, the fleet, the flood
 
 soak: build ## a fleet on a collector for an hour: memory must stay flat; FOR=5m is shorter
 	$(BIN)/taproot bench fleet --sensors 2000 --rate 10000 --for $(or $(FOR),1h)
+
+lossy: ## 10 min on a road that loses 30 %, and beside TCP (root); FOR=1m is shorter
+	@scripts/install-deps test
+	TAPROOT_LOSSY=$(or $(FOR),10m) $(GO) test -count=1 -timeout 30m -v -run 'Lossy|Fair' ./hwtest/wan
 
 sweep: ## the long searches: 100 x kill -9, 2000 lives on a bad disk, the whole model, a journal of 10 GB
 	@scripts/install-deps test
