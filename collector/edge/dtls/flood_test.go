@@ -2,6 +2,7 @@ package dtls
 
 import (
 	"net"
+	"net/netip"
 	"runtime"
 	"runtime/metrics"
 	"sync/atomic"
@@ -139,5 +140,30 @@ func BenchmarkHandshake(b *testing.B) {
 	client := p.client(newSensor(b).member(b, p))
 	for b.Loop() {
 		p.mustDial(b, client).Close()
+	}
+}
+
+// One network does not take the room of all guests, who go and leave theirs.
+func TestGuestsOfOneNetwork(t *testing.T) {
+	l := &Listener{guestsOf: map[netip.Prefix]int{}}
+	guest := func(i int) *conn {
+		return &conn{first: netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), uint16(i))}
+	}
+	admitted := 0
+	for i := range maxGuests {
+		if l.admitLocked(guest(i)) {
+			admitted++
+		}
+	}
+	far := &conn{first: netip.MustParseAddrPort("198.51.100.1:1")}
+	if admitted != maxGuestsEach || !l.admitLocked(far) {
+		t.Errorf("%d guests of one network, want %d, and another's", admitted, maxGuestsEach)
+	}
+	l.releaseLocked(far)
+	for i := range admitted {
+		l.releaseLocked(guest(i))
+	}
+	if l.guests != 0 || len(l.guestsOf) != 0 {
+		t.Errorf("%d guests of %d networks are left", l.guests, len(l.guestsOf))
 	}
 }

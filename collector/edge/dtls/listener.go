@@ -37,9 +37,10 @@ const (
 	// maxProved bounds those that have.
 	maxProved = 512
 	// maxConns and maxGuests bound the connections, and those of them whose
-	// sensors nobody has approved.
-	maxConns  = 16384
-	maxGuests = 1024
+	// sensors nobody has approved; maxGuestsEach those of one network.
+	maxConns      = 16384
+	maxGuests     = 1024
+	maxGuestsEach = maxGuests / 4
 	// idleTimeout is how long a silent connection is kept. Sensors say
 	// something every 10 s.
 	idleTimeout = 3 * time.Minute
@@ -96,6 +97,7 @@ type Listener struct {
 	unproved  []*conn        // handshakes of addresses not proved, the oldest first
 	proved    int            // handshakes of those that are
 	guests    int
+	guestsOf  map[netip.Prefix]int
 	all       map[*conn]struct{}
 	handshake map[netip.AddrPort]*conn // under way, by where they come from
 	byAddr    map[netip.AddrPort]*conn // done, by where they came from
@@ -132,6 +134,7 @@ func listen(addr string, cfg Config) (*Listener, error) {
 		door:      newDoor(time.Now()),
 		knocked:   quota.NewBuckets(knockedRates[0], knockedRates[1]),
 		strangers: quota.NewBuckets(strangerRates[0], strangerRates[1]),
+		guestsOf:  map[netip.Prefix]int{},
 		all:       map[*conn]struct{}{},
 		handshake: map[netip.AddrPort]*conn{},
 		byAddr:    map[netip.AddrPort]*conn{},
@@ -210,136 +213,6 @@ func (l *Listener) route(d []byte, from netip.AddrPort, now time.Time) *conn {
 		return nil
 	}
 	return c
-}
-
-// beginLocked begins a handshake, if that may be.
-func (l *Listener) beginLocked(from netip.AddrPort, now time.Time) *conn {
-	buckets, known := l.strangers, l.door.enter(from, now)
-	if known {
-		buckets = l.knocked
-	}
-	switch {
-	case l.shut:
-		return nil
-	case !buckets.Take(from.Addr(), now):
-		l.counters.add(dropQuota)
-		return nil
-	case l.proved >= maxProved || len(l.all) >= maxConns+maxUnproved:
-		l.counters.add(dropFull)
-		return nil
-	}
-	c := newConn(l, from, now)
-	if known {
-		c.phase = proved
-		l.proved++
-	} else {
-		l.makeRoomLocked()
-		l.unproved = append(l.unproved, c)
-	}
-	l.all[c] = struct{}{}
-	l.handshake[from] = c
-	l.counters.add(handshakes)
-	l.serving.Go(func() { c.serve() })
-	return c
-}
-
-// makeRoomLocked ends the oldest handshake of an address that is not proved, if
-// there are as many as may be.
-func (l *Listener) makeRoomLocked() {
-	if len(l.unproved) < maxUnproved {
-		return
-	}
-	oldest := l.unproved[0]
-	l.counters.add(dropUnproved)
-	l.endHandshakeLocked(oldest)
-	oldest.packets.Close()
-}
-
-// prove notes that the peer of c receives where it says.
-func (l *Listener) prove(c *conn) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if c.phase == unproved {
-		l.endHandshakeLocked(c)
-		l.handshake[c.first] = c
-		c.phase = proved
-		l.proved++
-	}
-}
-
-// establish notes that the handshake of c is done; not ok if there is no room.
-func (l *Listener) establish(c *conn, now time.Time) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.endHandshakeLocked(c)
-	if c.standing == outer.Guest && l.guests >= maxGuests || len(l.all) > maxConns {
-		l.counters.add(dropFull)
-		return false
-	}
-	if c.standing == outer.Guest {
-		l.guests++
-	}
-	c.phase, c.began = established, now
-	c.active.Store(now.UnixNano())
-	l.byAddr[c.first] = c // an earlier one of this address is reached by its ID, or idle
-	return true
-}
-
-// endHandshakeLocked takes c from the handshakes under way.
-func (l *Listener) endHandshakeLocked(c *conn) {
-	if l.handshake[c.first] == c {
-		delete(l.handshake, c.first)
-	}
-	switch c.phase {
-	case unproved:
-		for i, other := range l.unproved {
-			if other == c {
-				l.unproved = append(l.unproved[:i], l.unproved[i+1:]...)
-				break
-			}
-		}
-	case proved:
-		l.proved--
-	}
-	c.phase = ended
-}
-
-// remove forgets c.
-func (l *Listener) remove(c *conn) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if c.phase == established && c.standing == outer.Guest {
-		l.guests--
-	}
-	if c.phase != established {
-		l.endHandshakeLocked(c)
-	}
-	delete(l.all, c)
-	if l.byAddr[c.first] == c {
-		delete(l.byAddr, c.first)
-	}
-	if l.byCID[c.cid] == c {
-		delete(l.byCID, c.cid)
-	}
-}
-
-// promote notes that the sensor of c is approved.
-func (l *Listener) promote(c *conn) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if c.standing == outer.Guest {
-		c.standing = outer.Member
-		l.guests--
-	}
-}
-
-// name makes the connection ID of c.
-func (l *Listener) name(c *conn) []byte {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	c.cid = newCID(func(id [outer.CIDSize]byte) bool { return l.byCID[id] != nil })
-	l.byCID[c.cid] = c
-	return c.cid[:]
 }
 
 // sweep ends connections that are idle or old.
