@@ -46,6 +46,8 @@ const (
 type Journal interface {
 	Append(e journal.Entry, done func(error))
 	Stored(sensor [32]byte, boot [16]byte) ranges.Set
+	// Pressure is from 0, while the journal keeps up, to 1, when it refuses.
+	Pressure() float64
 }
 
 // Config is what an edge needs.
@@ -192,14 +194,14 @@ func (e *Edge) store(l *link, number uint64, whole []byte) {
 	})
 }
 
-// window is how many bytes a sensor may have under way: next to none for a
-// while after the journal refused a batch, so that sensors hold back what
-// would only be dropped.
+// window is how many bytes a sensor may have under way: the less, the nearer the
+// journal is to its bounds, and next to none for a while after it refused a
+// batch, so that sensors hold back what would only be dropped.
 func (e *Edge) window(now time.Time) uint32 {
 	if now.Sub(time.Unix(0, e.refused.Load())) < refusedFor {
 		return leastWindow
 	}
-	return sensorWindow
+	return max(leastWindow, uint32(float64(sensorWindow)*(1-e.cfg.Journal.Pressure())))
 }
 
 func (e *Edge) write(d []byte, to Peer) {

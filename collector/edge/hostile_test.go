@@ -36,6 +36,7 @@ func (j *fakeJournal) Append(_ journal.Entry, done func(error)) {
 }
 
 func (*fakeJournal) Stored([32]byte, [16]byte) ranges.Set { return ranges.Set{} }
+func (*fakeJournal) Pressure() float64                    { return 0 }
 
 // newTestEdge returns an edge that does not run.
 func newTestEdge(t testing.TB) *Edge {

@@ -142,9 +142,9 @@ func kills() int {
 	case os.Getenv("TAPROOT_SWEEP") != "":
 		return 100
 	case testing.Short():
-		return 2
+		return 1
 	}
-	return 3
+	return 2
 }
 
 // A collector that is killed again and again, at any moment under load, loses

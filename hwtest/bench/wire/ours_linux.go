@@ -57,6 +57,7 @@ func (m *memory) Append(e journal.Entry, done func(error)) {
 }
 
 func (*memory) Stored([32]byte, [16]byte) ranges.Set { return ranges.Set{} }
+func (*memory) Pressure() float64                    { return 0 }
 
 // ours carries the records of a file from a real uplink to a real edge.
 func ours(ctx context.Context, path string, stdout io.Writer) error {
