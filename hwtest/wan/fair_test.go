@@ -17,6 +17,7 @@ import (
 // printed.
 func TestFair(t *testing.T) {
 	needRoad(t)
+	t.Parallel()
 	for _, tt := range []struct {
 		name  string
 		queue int

@@ -139,14 +139,15 @@ var road = wan.Road{Rate: 20e6 / 8, Queue: 128 << 10, Delay: 20 * time.Milliseco
 // damaged. TAPROOT_LOSSY says for how long; make lossy says 10m.
 func TestLossy(t *testing.T) {
 	needRoad(t)
-	d := 45 * time.Second
+	t.Parallel()
+	d := time.Minute
 	if text := os.Getenv("TAPROOT_LOSSY"); text != "" {
 		var err error
 		if d, err = time.ParseDuration(text); err != nil {
 			t.Fatal(err)
 		}
 	}
-	clean := carry(t, road, d/4)
+	clean := carry(t, road, d/6)
 	bad := road
 	bad.Loss, bad.Reorder, bad.Twice, bad.Corrupt = 0.3, 0.1, 0.05, 0.01
 	lossy := carry(t, bad, d)

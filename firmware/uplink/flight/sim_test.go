@@ -109,7 +109,6 @@ type simSender struct {
 	arrived map[int]bool
 	bytes   int // that arrived, each once
 	wakeAt  time.Time
-	windows []int
 }
 
 func newSender(s *sim, size int) *simSender {
@@ -190,7 +189,6 @@ func (x *simSender) ack(time.Time) {
 				}
 			}
 		}
-		x.windows = append(x.windows, x.f.Window())
 		x.pump(now)
 	})
 }
@@ -205,6 +203,10 @@ func (x *simSender) goodput(d time.Duration) float64 {
 
 func TestGoodput(t *testing.T) {
 	road := simRoad{rate: 2.5e6, queue: 128 << 10, delay: 20 * time.Millisecond}
+	length := 12 * time.Second
+	if testing.Short() {
+		length = 3 * time.Second
+	}
 	for _, tt := range []struct {
 		name  string
 		spoil func(*simRoad)
@@ -224,7 +226,7 @@ func TestGoodput(t *testing.T) {
 		r := road
 		tt.spoil(&r)
 		x := newSender(newSim(r), session.MaxDatagram)
-		got := x.goodput(30 * time.Second)
+		got := x.goodput(length)
 		t.Logf("%-32s goodput %.2f; sent %d, dropped %d by the queue; window %d, rtt %v of %v, late %d, silence %d", tt.name, got, x.number, x.s.drops,
 			x.f.Window(), x.f.RTT(), x.f.rtt.base(), x.f.late, x.f.probes)
 		if got < tt.want {
