@@ -190,12 +190,12 @@ func (u *uplink) prefer(ctx context.Context, now time.Time) {
 	u.hello(ctx, r, now)
 }
 
-// hello says HELLO on r when it is due and r is dialled.
+// hello says HELLO on r when it is due and r is dialled: a cookie is for one port.
 func (u *uplink) hello(ctx context.Context, r *road, now time.Time) {
-	if now.Before(r.next) {
+	switch {
+	case now.Before(r.next) || r.dialing:
 		return
-	}
-	if r.conn == nil {
+	case r.conn == nil:
 		u.dial(ctx, r)
 		return
 	}
