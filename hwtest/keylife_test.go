@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -106,6 +107,13 @@ func (r *tape) spoil(d []byte, send func([]byte)) {
 	send(d)
 }
 
+// recorded returns what has passed by now.
+func (r *tape) recorded() [][]byte {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.all)
+}
+
 // TestKeyLife has the epoch rotate and the site key be handed over under load,
 // with nothing lost and nothing stored twice. Then somebody who has recorded
 // every datagram steals every key file: no batch can be opened.
@@ -159,7 +167,7 @@ func TestKeyLife(t *testing.T) {
 	}
 	c.stop()
 	checkStored(t, filepath.Join(c.dir, "journal"), rounds*each+1)
-	checkThief(t, c.dir, rec.all)
+	checkThief(t, c.dir, rec.recorded())
 }
 
 // checkThief tries every secret in the key files of dir against every recorded
@@ -356,7 +364,7 @@ func TestBootKeyIsFresh(t *testing.T) {
 		u := startUplinkAs(t, s.public(road(t, c.addr, rec.spoil)), identity)
 		u.send(t, boot, 1, 100)
 		u.finish(t)
-		for _, d := range rec.all {
+		for _, d := range rec.recorded() {
 			if h, err := enrol.ParseHello(d); err == nil && d[3] == byte(session.TypeHello) {
 				keys[h.BootKey] = true
 			}
