@@ -63,6 +63,7 @@ func (m *meter) sensor(now time.Time) {
 	emit("meter", "batches", m.out.count.batches)
 	emit("meter", "raw_bytes", m.out.count.rawBytes)
 	emit("meter", "batch_bytes", m.out.count.batchBytes)
+	emit("meter", "drop_oversize_records", m.out.count.oversize)
 	emit("meter", "memory_bytes", memory())
 }
 
