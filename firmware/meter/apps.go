@@ -22,6 +22,7 @@ type apps struct {
 	now        int64 // Unix ns of the packet whose payload is parsed
 	from       uint8 // its sender
 	whole      bool  // it was captured to its end
+	packet     packet
 
 	certs map[[32]byte]record.X509 // by SHA-256
 	count appCounts
@@ -64,9 +65,15 @@ func (a *apps) payload(r *flow.Record, p *flow.Packet, seq uint32, b []byte) {
 	switch known := &a.table[r.Parser-1]; {
 	case r.Key.Proto() == protoTCP && known.stream != nil:
 		a.segment(known, r, p, seq, b)
-	case known.message(a, r, &packet{p, b}):
+	case known.message(a, r, a.pass(p, b)):
 		a.recognised(r)
 	}
+}
+
+// pass returns a payload as parsers get it, in memory that all of them get.
+func (a *apps) pass(p *flow.Packet, b []byte) *packet {
+	a.packet = packet{p, b}
+	return &a.packet
 }
 
 // recognise finds a parser for a flow that has none, gives the flow its name,
@@ -112,7 +119,7 @@ func (a *apps) segment(known *parser, r *flow.Record, p *flow.Packet, seq uint32
 			return
 		}
 		for used = false; len(buf) > 0; buf = side.Bytes() {
-			n := known.stream(a, r, &packet{p, buf}, s)
+			n := known.stream(a, r, a.pass(p, buf), s)
 			if s.flow != r.ID || s.done[p.From] { // it gave up
 				return
 			}
