@@ -1,5 +1,9 @@
 // Package asset gathers what devices say of themselves into one record each.
 //
+// Notes take the facts out of records as they are made, and a Table learns
+// them. There may be Notes for each of several meters, and one Table for them
+// all: what it makes of the same facts does not depend on who noted them.
+//
 // A device is a hardware address. Addresses are bound to it by the protocols
 // that exist to do so, ARP, neighbour discovery and DHCP, and never by plain
 // traffic, whose hardware address is often a router's. Everything else that a
@@ -77,7 +81,6 @@ func (t *Table) device(now record.Nanos, mac record.HardwareAddr) *device {
 		t.devices[mac] = d
 	}
 	t.due(d, int64(now))
-	d.rec.Last = max(d.rec.Last, now)
 	return d
 }
 

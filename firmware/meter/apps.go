@@ -16,7 +16,7 @@ type apps struct {
 	dns     *app.Transactions
 	streams streams
 	links   links
-	assets  *asset.Table
+	notes   *asset.Notes
 
 	violations violations
 	now        int64 // Unix ns of the packet whose payload is parsed
@@ -39,8 +39,8 @@ type appCounts struct {
 func newApps(out *output) *apps {
 	a := &apps{index: newIndex(), out: out, links: newLinks(), certs: make(map[[32]byte]record.X509), count: appCounts{malformed: make(map[string]uint64)}}
 	a.dns = app.NewTransactions(func(rec *record.DNS) { out.add(record.DNSDef, rec) })
-	a.assets = asset.NewTable(func(rec *record.Asset) { out.add(record.AssetDef, rec) })
-	out.observe = a.assets.Observe
+	a.notes = asset.NewNotes()
+	out.observe = a.notes.Observe
 	a.violations = newViolations(out)
 	return a
 }
@@ -172,12 +172,10 @@ func (a *apps) giveUp(r *flow.Record) {
 // advance lets time pass until now, in Unix ns.
 func (a *apps) advance(now int64) {
 	a.dns.Advance(now)
-	a.assets.Advance(now)
 }
 
 // flush reports what still waits.
 func (a *apps) flush() {
 	a.dns.Flush()
-	a.assets.Flush()
 	a.violations.flush()
 }

@@ -57,6 +57,11 @@ func (m *meter) sensor(now time.Time) {
 	emit("meter", "streams_overflow", m.apps.count.overflow)
 	emit("meter", "streams_stolen", m.apps.count.stolen)
 	emit("meter", "streams_gap", m.apps.count.gaps)
+	facts := m.apps.notes.Dropped()
+	if m.cfg.shard.number == 0 {
+		facts += m.devices.drops()
+	}
+	emit("meter", "drop_device_facts", facts)
 	for _, def := range record.Kinds() {
 		emit("meter", "records_"+def.Kind, m.out.count.records[def.Kind])
 	}

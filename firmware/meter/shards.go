@@ -6,8 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
-
-	"golang.org/x/sync/errgroup"
+	"time"
 
 	"github.com/taproot-sensor/taproot/firmware/capture"
 	"github.com/taproot-sensor/taproot/firmware/decode"
@@ -24,28 +23,38 @@ const liveShard = 1 << 44
 // that flows, their numbers, their times and what is parsed in them do not
 // depend on how many meters there are.
 //
-// What is told once per sensor, such as a certificate or a device, is told
-// once per shard.
+// What is told of the sensor itself, kind sensor, is told by shard. All other
+// records are those of one meter, as long as no table is full: each shard has
+// tables of its own.
 func RunShards(ctx context.Context, cfg Config, sources []capture.Source) error {
-	out := &lockedWriter{w: cfg.Out}
-	var g errgroup.Group
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	d, since := newDevices(len(sources)), cfg.Now()
+	if len(sources) > 1 {
+		cfg.Out = &lockedWriter{w: cfg.Out}
+	}
 	errs := make([]error, len(sources))
+	var running sync.WaitGroup
 	for i, src := range sources {
 		c := cfg
-		c.Source, c.Out = src, out
+		c.Source = src
 		if len(sources) > 1 {
-			c.shard = shard{number: i, of: len(sources), split: cfg.Split}
+			c.shard = shard{number: i, of: len(sources), split: cfg.Split, since: since}
 		}
 		if !cfg.Split {
 			c.FirstFlow += uint64(i) * liveShard
 		}
-		g.Go(func() error {
-			errs[i] = Run(ctx, c)
-			return nil
+		running.Go(func() {
+			if errs[i] = run(ctx, c, d); errs[i] != nil && !cfg.Split {
+				cancel() // a capture that breaks breaks for all, at its end
+			}
 		})
 	}
-	err := g.Wait()
-	return errors.Join(append(errs, err)...)
+	running.Wait()
+	return errors.Join(errs...)
 }
 
 // lockedWriter lets several meters write; each batch is one Write.
@@ -63,7 +72,8 @@ func (l *lockedWriter) Write(b []byte) (int, error) {
 // A shard is a meter's part of the frames. The zero value is all of them.
 type shard struct {
 	number, of int
-	split      bool // it must choose them itself
+	split      bool      // it must choose them itself
+	since      time.Time // when all shards began
 }
 
 // has reports whether a frame, decoded as far as meta, falls to the shard. All
