@@ -28,11 +28,6 @@ type RingOptions struct {
 	// negative one does not wait.
 	Wait time.Duration
 
-	// Fanout is the group of rings that share the port's frames, a ring per
-	// shard; zero is none. Both directions of a flow go to the same ring,
-	// whole packets and fragments of one datagram need not.
-	Fanout uint16
-
 	// Outgoing lets the frames in that this machine sends itself. A tap
 	// port sends none; on an ordinary host they are half of the traffic.
 	Outgoing bool

@@ -54,6 +54,9 @@ func RunShards(ctx context.Context, cfg Config, sources []capture.Source) error 
 		})
 	}
 	running.Wait()
+	if cfg.Split { // all have read the same
+		return errs[0]
+	}
 	return errors.Join(errs...)
 }
 
