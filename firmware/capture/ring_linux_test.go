@@ -173,7 +173,7 @@ func TestRingVLAN(t *testing.T) {
 // of addresses, plain, tagged, fragmented and in tunnels, come in at either: what
 // is between two addresses goes to the ring of one number, on both ports.
 func TestFanout(t *testing.T) {
-	inNetwork(t, "link add a0 type veth peer name a1", "link add b0 type veth peer name b1",
+	frametest.Network(t, "link add a0 type veth peer name a1", "link add b0 type veth peer name b1",
 		"link set a0 up", "link set a1 up", "link set b0 up", "link set b1 up")
 	opts := capture.RingOptions{Blocks: 8, BlockSize: 1 << 16, Wait: 100 * time.Millisecond, LockFilter: true}
 	ports, sends := map[string][]capture.Source{}, map[string]int{}
@@ -183,7 +183,7 @@ func TestFanout(t *testing.T) {
 			t.Fatal(err)
 		}
 		ports[port] = rings
-		sends[port] = packetSocket(t, far)
+		sends[port] = frametest.Sender(t, far)
 		for _, r := range rings {
 			defer r.Close()
 		}
@@ -263,39 +263,6 @@ func drained(t *testing.T, src capture.Source) (all [][]byte) {
 			all = append(all, bytes.Clone(f.Data))
 		}
 	}
-}
-
-// inNetwork gives the rest of the test a network of its own, set up by calls of
-// ip, or skips. The test's thread ends with it.
-func inNetwork(t *testing.T, setUp ...string) {
-	t.Helper()
-	runtime.LockOSThread() // and never unlock
-	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		t.Skipf("needs CAP_SYS_ADMIN: %v", err)
-	}
-	for _, args := range setUp {
-		if out, err := exec.Command("ip", strings.Fields(args)...).CombinedOutput(); err != nil {
-			t.Skipf("ip %s: %v: %s", args, err, out)
-		}
-	}
-}
-
-// packetSocket returns a socket that sends frames out of a port.
-func packetSocket(t *testing.T, port string) int {
-	t.Helper()
-	ifi, err := net.InterfaceByName(port)
-	if err != nil {
-		t.Fatal(err)
-	}
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { unix.Close(fd) })
-	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Ifindex: ifi.Index}); err != nil {
-		t.Fatal(err)
-	}
-	return fd
 }
 
 // TestRingFilter lets nothing in.

@@ -53,7 +53,7 @@ type Config struct {
 	CommunityID  bool             // write it into flow records; it is 30 bytes that the reader can make
 	Layers       bool             // write a record for each header of each packet
 	FlowsOnly    bool             // write flows, and do not look at what is in them
-	Heartbeat    func()           // called at least once a second while the loop turns; may be nil
+	Heartbeat    func()           // called at least once a second while the loops of all shards turn; may be nil
 	Now          func() time.Time // for tests; nil is time.Now
 
 	shard shard
@@ -115,9 +115,6 @@ func Run(ctx context.Context, cfg Config) error {
 func run(ctx context.Context, cfg Config, d *devices) error {
 	if cfg.MaxBatchAge == 0 {
 		cfg.MaxBatchAge = time.Second
-	}
-	if cfg.Heartbeat == nil {
-		cfg.Heartbeat = func() {}
 	}
 	m := &meter{cfg: cfg, number: cfg.FirstFlow, words: make(words), frags: flow.NewFragments(), out: newOutput(cfg.Out, cfg.MaxBatchAge), devices: d}
 	m.apps = newApps(m.out)

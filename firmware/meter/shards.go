@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -36,11 +37,13 @@ func RunShards(ctx context.Context, cfg Config, sources []capture.Source) error 
 	if len(sources) > 1 {
 		cfg.Out = &lockedWriter{w: cfg.Out}
 	}
+	hearts := hearts{beat: cfg.Heartbeat, beaten: make([]bool, len(sources))}
 	errs := make([]error, len(sources))
 	var running sync.WaitGroup
 	for i, src := range sources {
 		c := cfg
 		c.Source = src
+		c.Heartbeat = func() { hearts.beats(i) }
 		if len(sources) > 1 {
 			c.shard = shard{number: i, of: len(sources), split: cfg.Split, since: since}
 		}
@@ -58,6 +61,24 @@ func RunShards(ctx context.Context, cfg Config, sources []capture.Source) error 
 		return errs[0]
 	}
 	return errors.Join(errs...)
+}
+
+// hearts beat as one: a shard that hangs is not hidden by the others.
+type hearts struct {
+	mu     sync.Mutex
+	beat   func()
+	beaten []bool // by shard, since the last beat of all
+}
+
+func (h *hearts) beats(shard int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.beaten[shard] = true
+	if h.beat == nil || slices.Contains(h.beaten, false) {
+		return
+	}
+	h.beat()
+	clear(h.beaten)
 }
 
 // lockedWriter lets several meters write; each batch is one Write.
