@@ -13,7 +13,9 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"github.com/taproot-sensor/taproot/internal/bpf"
 	"github.com/taproot-sensor/taproot/internal/durable"
+	"github.com/taproot-sensor/taproot/wire/record"
 	"github.com/taproot-sensor/taproot/wire/site"
 )
 
@@ -21,7 +23,8 @@ import (
 type setting struct {
 	key  string
 	doc  string
-	hint string // what to do when it is missing
+	hint string // what to do when it is missing; empty where it may be
+	like string // an example of one that may be missing
 	set  func(*site.Site, any) error
 	get  func(*site.Site) any
 }
@@ -51,6 +54,31 @@ var settings = []setting{
 	keySetting("box", "X25519 public key that a sensor's first words are sealed to.", func(s *site.Site) *site.Key { return &s.Box }),
 	keySetting("identity", "Ed25519 public key that signs for the collector.", func(s *site.Site) *site.Key { return &s.Identity }),
 	keySetting("next", "SHA-256 of the box key that will follow: with it the key can be changed without new images.", func(s *site.Site) *site.Key { return &s.Next }),
+	{
+		key:  "kinds",
+		doc:  "Kinds of records that sensors send. \"default\" is all but layer, which is one record per header.",
+		like: `["flow", "dns", "tls", "asset", "sensor"]`,
+		set: func(s *site.Site, v any) (err error) {
+			if s.Kinds, err = texts(v); err == nil {
+				_, err = record.ParseKinds(s.Kinds)
+			}
+			return err
+		},
+		get: func(s *site.Site) any { return s.Kinds },
+	},
+	{
+		key:  "filter",
+		doc:  "Which frames sensors look at, in tcpdump's language; all others are not even counted.",
+		like: `"not (host 192.0.2.7 and tcp port 9102)"`,
+		set: func(s *site.Site, v any) (err error) {
+			if s.Filter, err = text(v); err == nil {
+				s.Filter = strings.TrimSpace(s.Filter)
+				s.Program, err = bpf.Compile(s.Filter)
+			}
+			return err
+		},
+		get: func(s *site.Site) any { return s.Filter },
+	},
 }
 
 func keySetting(key, doc string, of func(*site.Site) *site.Key) setting {
@@ -87,6 +115,21 @@ func text(v any) (string, error) {
 		return "", errors.New("want a text in quotes")
 	}
 	return s, nil
+}
+
+func texts(v any) (out []string, err error) {
+	list, ok := v.([]any)
+	if !ok {
+		return nil, errors.New("want a list of texts in quotes")
+	}
+	for _, v := range list {
+		s, err := text(v)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, s)
+	}
+	return out, nil
 }
 
 func setCollectors(s *site.Site, v any) error {
@@ -135,6 +178,9 @@ func parseSite(data []byte) (s site.Site, err error) {
 	}
 	for _, set := range settings {
 		v, ok := values[set.key]
+		if !ok && set.hint == "" {
+			continue
+		}
 		if !ok {
 			return s, fmt.Errorf("key %q is missing: %s", set.key, set.hint)
 		}
@@ -186,6 +232,10 @@ func appendSite(s site.Site) ([]byte, error) {
 		value, err := json.Marshal(set.get(&s)) // JSON's texts and lists are TOML's
 		if err != nil {
 			return nil, err
+		}
+		if set.like != "" && slices.Contains([]string{"null", "[]", `""`}, string(value)) {
+			fmt.Fprintf(&b, "\n# %s\n# %s = %s\n", set.doc, set.key, set.like)
+			continue
 		}
 		fmt.Fprintf(&b, "\n# %s\n%s = %s\n", set.doc, set.key, value)
 	}

@@ -76,6 +76,7 @@ type meterConfig struct {
 	Shards    int
 	Ring      capture.RingOptions // of all rings together
 	Flows     int                 // of each shard
+	Kinds     []string            // of records to send
 	FirstFlow uint64              // flows are numbered from here on
 }
 
@@ -87,7 +88,8 @@ const flowsPerStart = 1 << 48
 func (s *sensor) meterStage() *jail.Stage {
 	config := &meterConfig{
 		Ports: s.taps, Shards: s.budget.Shards, Flows: s.budget.Flows / s.budget.Shards,
-		Ring: capture.RingOptions{Blocks: s.budget.Ring / capture.BlockSize, LockFilter: true},
+		Ring:  capture.RingOptions{Blocks: s.budget.Ring / capture.BlockSize, Filter: s.site.Program, LockFilter: true},
+		Kinds: s.site.Kinds,
 	}
 	return s.newStage("meter", config, s.budget.Meter, jail.Unshared, func() ([]*os.File, error) {
 		config.FirstFlow += flowsPerStart // for the next one: this one has been told
@@ -151,7 +153,7 @@ func runMeter(ctx context.Context, _ *slog.Logger) error {
 	}
 	tryToEscape(landlock)
 	return meter.RunShards(ctx, meter.Config{
-		Out: out, FlowCapacity: c.Flows, FirstFlow: c.FirstFlow, Heartbeat: supervisor.Beat,
+		Out: out, Kinds: c.Kinds, FlowCapacity: c.Flows, FirstFlow: c.FirstFlow, Heartbeat: supervisor.Beat,
 	}, sources)
 }
 

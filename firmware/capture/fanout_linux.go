@@ -1,6 +1,10 @@
 package capture
 
-import "golang.org/x/sys/unix"
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/taproot-sensor/taproot/internal/bpf"
+)
 
 // Where a classic BPF program finds things that are not at an offset in the
 // frame (linux/filter.h): in a fanout group the frame may begin with or without
@@ -23,40 +27,40 @@ const (
 	bpfReturn   = unix.BPF_RET | unix.BPF_K
 )
 
-func makePairHash() (code []BPF) {
+func makePairHash() (code bpf.Program) {
 	const maxTags = 2 // that the port left in the frame
 	for tags := range uint32(maxTags + 1) {
 		header := netOffset + 4*tags
 		if tags == 0 {
-			code = append(code, BPF{Code: bpfLoad, K: adProtocol})
+			code = append(code, bpf.Instruction{Code: bpfLoad, K: adProtocol})
 		} else {
-			code = append(code, BPF{Code: bpfLoadHalf, K: header - 2})
+			code = append(code, bpf.Instruction{Code: bpfLoadHalf, K: header - 2})
 		}
 		for _, p := range []struct{ etherType, at, words uint32 }{{unix.ETH_P_IP, 12, 2}, {unix.ETH_P_IPV6, 8, 8}} {
 			sum := sumWords(header+p.at, p.words)
-			code = append(code, BPF{Code: bpfEqual, K: p.etherType, Jf: uint8(len(sum))})
+			code = append(code, bpf.Instruction{Code: bpfEqual, K: p.etherType, Jf: uint8(len(sum))})
 			code = append(code, sum...)
 		}
 		code = append(code,
-			BPF{Code: bpfEqual, K: unix.ETH_P_8021Q, Jt: 2},
-			BPF{Code: bpfEqual, K: unix.ETH_P_8021AD, Jt: 1},
-			BPF{Code: bpfReturn})
+			bpf.Instruction{Code: bpfEqual, K: unix.ETH_P_8021Q, Jt: 2},
+			bpf.Instruction{Code: bpfEqual, K: unix.ETH_P_8021AD, Jt: 1},
+			bpf.Instruction{Code: bpfReturn})
 	}
-	return append(code, BPF{Code: bpfReturn})
+	return append(code, bpf.Instruction{Code: bpfReturn})
 }
 
 // sumWords returns the hash of n words from at on, whatever their order.
-func sumWords(at, n uint32) []BPF {
+func sumWords(at, n uint32) bpf.Program {
 	const spread = 0x9e3779b1 // Fibonacci hashing: the upper bits are mixed
-	code := []BPF{{Code: bpfLoad, K: at}}
+	code := bpf.Program{{Code: bpfLoad, K: at}}
 	for i := uint32(1); i < n; i++ {
 		code = append(code,
-			BPF{Code: unix.BPF_MISC | unix.BPF_TAX},
-			BPF{Code: bpfLoad, K: at + 4*i},
-			BPF{Code: unix.BPF_ALU | unix.BPF_ADD | unix.BPF_X})
+			bpf.Instruction{Code: unix.BPF_MISC | unix.BPF_TAX},
+			bpf.Instruction{Code: bpfLoad, K: at + 4*i},
+			bpf.Instruction{Code: unix.BPF_ALU | unix.BPF_ADD | unix.BPF_X})
 	}
 	return append(code,
-		BPF{Code: unix.BPF_ALU | unix.BPF_MUL | unix.BPF_K, K: spread},
-		BPF{Code: unix.BPF_ALU | unix.BPF_RSH | unix.BPF_K, K: 16},
-		BPF{Code: unix.BPF_RET | unix.BPF_A})
+		bpf.Instruction{Code: unix.BPF_ALU | unix.BPF_MUL | unix.BPF_K, K: spread},
+		bpf.Instruction{Code: unix.BPF_ALU | unix.BPF_RSH | unix.BPF_K, K: 16},
+		bpf.Instruction{Code: unix.BPF_RET | unix.BPF_A})
 }

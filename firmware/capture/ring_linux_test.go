@@ -16,6 +16,7 @@ import (
 
 	"github.com/taproot-sensor/taproot/firmware/capture"
 	"github.com/taproot-sensor/taproot/firmware/frametest"
+	"github.com/taproot-sensor/taproot/internal/bpf"
 )
 
 // openLoopback opens a ring on the loopback port, or skips.
@@ -265,9 +266,41 @@ func drained(t *testing.T, src capture.Source) (all [][]byte) {
 	}
 }
 
+// TestRingCompiledFilter gives the kernel a program that looks at tags, ports and
+// addresses.
+func TestRingCompiledFilter(t *testing.T) {
+	frametest.Network(t, "link add a0 type veth peer name a1", "link set a0 addrgenmode none up", "link set a1 addrgenmode none up")
+	program, err := bpf.Compile("vlan 7 and udp dst port 4000 and not host 10.0.0.4")
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, err := capture.OpenRing("a1", capture.RingOptions{Blocks: 4, BlockSize: 1 << 16, Wait: 100 * time.Millisecond, Filter: program, LockFilter: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	send := frametest.Sender(t, "a0")
+	for i := range 6 {
+		there, back := pairOfFrames(i)
+		for _, f := range append(there, back...) {
+			if _, err := unix.Write(send, f); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := unix.Write(send, frametest.Between("10.0.0.9:1", "10.0.0.8:4000", frametest.UDP).Ethernet(7)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Of each pair those behind the tags 5 and 7, one there and one back, but
+	// for pair 4; and six behind 7.
+	if got := len(drained(t, src)); got != 5*2+6 {
+		t.Errorf("%d frames passed, want 16", got)
+	}
+}
+
 // TestRingFilter lets nothing in.
 func TestRingFilter(t *testing.T) {
-	src, err := capture.OpenRing("lo", capture.RingOptions{Blocks: 4, BlockSize: 1 << 16, Wait: 20 * time.Millisecond, Filter: []capture.BPF{{Code: 6}}})
+	src, err := capture.OpenRing("lo", capture.RingOptions{Blocks: 4, BlockSize: 1 << 16, Wait: 20 * time.Millisecond, Filter: bpf.Program{{Code: 6}}})
 	if errors.Is(err, os.ErrPermission) {
 		t.Skipf("needs CAP_NET_RAW: %v", err)
 	}
@@ -288,7 +321,7 @@ func TestRingFilter(t *testing.T) {
 	if n := countFrames(t, src, []byte("filtered"), 0); n != 0 {
 		t.Errorf("%d frames passed a filter that refuses all", n)
 	}
-	_, err = capture.OpenRing("lo", capture.RingOptions{Filter: []capture.BPF{{Code: 0xffff}}})
+	_, err = capture.OpenRing("lo", capture.RingOptions{Filter: bpf.Program{{Code: 0xffff}}})
 	if err == nil || !strings.Contains(err.Error(), "filter of 1 instructions") {
 		t.Errorf("a bad filter: %v", err)
 	}

@@ -7,6 +7,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/taproot-sensor/taproot/internal/bpf"
 )
 
 // OpenSocket opens the socket of a ring on the port ifname and starts it. It
@@ -64,7 +66,7 @@ func OpenSockets(ifname string, n int, opts RingOptions) ([]*os.File, error) {
 }
 
 // nothing is a filter that refuses all.
-var nothing = []BPF{{Code: unix.BPF_RET | unix.BPF_K}}
+var nothing = bpf.Program{{Code: unix.BPF_RET | unix.BPF_K}}
 
 // setUp makes fd a ring that is bound to the port with index, and lets no frame
 // in yet.
@@ -150,7 +152,7 @@ func letIn(fd int, opts RingOptions) error {
 }
 
 // attach has the kernel drop what the filter refuses.
-func attach(fd int, filter []BPF) error {
+func attach(fd int, filter bpf.Program) error {
 	if len(filter) > unix.BPF_MAXINSNS {
 		return fmt.Errorf("filter of %d instructions, at most %d", len(filter), unix.BPF_MAXINSNS)
 	}
@@ -161,7 +163,7 @@ func attach(fd int, filter []BPF) error {
 	return nil
 }
 
-func program(code []BPF) unix.SockFprog {
+func program(code bpf.Program) unix.SockFprog {
 	filter := make([]unix.SockFilter, len(code))
 	for i, f := range code {
 		filter[i] = unix.SockFilter(f)

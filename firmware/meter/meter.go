@@ -51,7 +51,8 @@ type Config struct {
 	Split        bool             // RunShards: the sources all read the same capture
 	MaxBatchAge  time.Duration    // longest wait of a record for its batch; zero is 1 s
 	CommunityID  bool             // write it into flow records; it is 30 bytes that the reader can make
-	Layers       bool             // write a record for each header of each packet
+	Kinds        []string         // of records to write, as record.ParseKinds has them; those of sensor are always written
+	Layers       bool             // write layer too: a record for each header of each packet
 	FlowsOnly    bool             // write flows, and do not look at what is in them
 	Heartbeat    func()           // called at least once a second while the loops of all shards turn; may be nil
 	Now          func() time.Time // for tests; nil is time.Now
@@ -116,7 +117,13 @@ func run(ctx context.Context, cfg Config, d *devices) error {
 	if cfg.MaxBatchAge == 0 {
 		cfg.MaxBatchAge = time.Second
 	}
-	m := &meter{cfg: cfg, number: cfg.FirstFlow, words: make(words), frags: flow.NewFragments(), out: newOutput(cfg.Out, cfg.MaxBatchAge), devices: d}
+	kinds, err := record.ParseKinds(cfg.Kinds)
+	if err != nil {
+		return err
+	}
+	cfg.Layers = cfg.Layers || kinds[record.LayerDef.Kind]
+	kinds[record.LayerDef.Kind] = cfg.Layers
+	m := &meter{cfg: cfg, number: cfg.FirstFlow, words: make(words), frags: flow.NewFragments(), out: newOutput(cfg.Out, cfg.MaxBatchAge, kinds), devices: d}
 	m.apps = newApps(m.out)
 	if cfg.FlowsOnly {
 		m.out.observe = nil
@@ -125,7 +132,7 @@ func run(ctx context.Context, cfg Config, d *devices) error {
 		d.table = m.newTable()
 	}
 	m.table = flow.New(flow.Options{Capacity: cfg.FlowCapacity}, m.flowEnded)
-	err := m.loop(ctx)
+	err = m.loop(ctx)
 	m.table.Flush()
 	m.apps.flush()
 	m.endTurns()

@@ -26,8 +26,9 @@ type output struct {
 	health  packer
 	raw     []byte // scratch
 	body    []byte
-	err     error         // of the first Write that failed; all after it is lost
-	observe func(rec any) // is shown each record first; may be nil
+	err     error           // of the first Write that failed; all after it is lost
+	observe func(rec any)   // is shown each record first; may be nil
+	kinds   map[string]bool // that are wanted
 
 	count outputCounts
 }
@@ -49,11 +50,12 @@ type packer struct {
 
 type builder struct {
 	*record.Builder
-	kind string
-	size int
+	kind   string
+	size   int
+	wanted bool
 }
 
-func newOutput(w io.Writer, maxAge time.Duration) *output {
+func newOutput(w io.Writer, maxAge time.Duration, kinds map[string]bool) *output {
 	// The window is as large as a batch, so the encoder needs little memory.
 	enc, err := zstd.NewWriter(nil,
 		zstd.WithEncoderLevel(zstd.SpeedFastest),
@@ -67,6 +69,7 @@ func newOutput(w io.Writer, maxAge time.Duration) *output {
 	return &output{
 		w:       w,
 		maxAge:  maxAge,
+		kinds:   kinds,
 		enc:     enc,
 		records: packer{class: batch.Records},
 		health:  packer{class: batch.Health},
@@ -83,7 +86,10 @@ func (o *output) add(def *record.Def, rec any) {
 	if def == record.SensorDef {
 		p = &o.health
 	}
-	b := p.builder(def)
+	b := o.builder(p, def)
+	if !b.wanted {
+		return
+	}
 	b.Append(rec)
 	o.count.records[b.kind]++
 	size := b.Size()
@@ -95,14 +101,14 @@ func (o *output) add(def *record.Def, rec any) {
 	}
 }
 
-// builder returns the builder of kind def. There are few kinds.
-func (p *packer) builder(def *record.Def) *builder {
+// builder returns the builder of p of kind def. There are few kinds.
+func (o *output) builder(p *packer, def *record.Def) *builder {
 	for _, b := range p.builders {
 		if b.kind == def.Kind {
 			return b
 		}
 	}
-	b := &builder{Builder: record.NewBuilder(def), kind: def.Kind}
+	b := &builder{Builder: record.NewBuilder(def), kind: def.Kind, wanted: o.kinds[def.Kind] || def == record.SensorDef}
 	p.builders = append(p.builders, b)
 	return b
 }

@@ -15,10 +15,16 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+
+	"github.com/taproot-sensor/taproot/internal/bpf"
+	"github.com/taproot-sensor/taproot/wire/record"
 )
 
 // Capacity is the size of the region that an image keeps for its site.
 const Capacity = 4096
+
+// maxKinds bounds the list of kinds.
+const maxKinds = 64
 
 // Key is a public key, or the hash of one. As text it is 64 hex digits.
 type Key [32]byte
@@ -46,6 +52,10 @@ type Site struct {
 	Box        Key      `json:"box"`        // X25519 key that a HELLO is sealed to
 	Identity   Key      `json:"identity"`   // Ed25519 key that signs the collector's epoch keys
 	Next       Key      `json:"next"`       // SHA-256 of the box key that will follow Box
+
+	Kinds   []string    `json:"kinds,omitempty"`   // of records that sensors send, as record.ParseKinds has them; none is its default
+	Filter  string      `json:"filter,omitempty"`  // which frames sensors look at, for people; none is all
+	Program bpf.Program `json:"program,omitempty"` // the same for the kernel
 }
 
 // Check returns an error that names the first field that cannot be used.
@@ -61,6 +71,13 @@ func (s Site) Check() error {
 		return errors.New("identity: missing")
 	case s.Next == Key{}:
 		return errors.New("next: missing")
+	case len(s.Kinds) > maxKinds:
+		return fmt.Errorf("kinds: %d, at most %d", len(s.Kinds), maxKinds)
+	case len(s.Filter) > bpf.MaxText || (s.Filter == "") != (len(s.Program) == 0):
+		return fmt.Errorf("filter: want a text of at most %d bytes and its program, or neither", bpf.MaxText)
+	}
+	if _, err := record.ParseKinds(s.Kinds); err != nil {
+		return fmt.Errorf("kinds: %w", err)
 	}
 	for _, addr := range s.Collectors {
 		if err := CheckAddress(addr); err != nil {
