@@ -45,7 +45,7 @@ type device struct {
 type Table struct {
 	report  func(*record.Asset)
 	devices map[record.HardwareAddr]*device
-	order   []record.HardwareAddr // ring of all devices, by when they were found
+	order   []*device // ring of all devices, by when they were found
 	oldest  int
 	byAddr  map[netip.Addr]record.HardwareAddr
 	hand    int   // in order: who is looked at next by Advance
@@ -72,10 +72,10 @@ func (t *Table) device(now record.Nanos, mac record.HardwareAddr) *device {
 	if d == nil {
 		d = &device{rec: record.Asset{MAC: mac, MACVendor: Vendor(mac), First: now}, changed: int64(now)}
 		if len(t.order) < maxDevices {
-			t.order = append(t.order, mac)
+			t.order = append(t.order, d)
 		} else {
-			t.forget(t.order[t.oldest])
-			t.order[t.oldest] = mac
+			t.forget(t.order[t.oldest].rec.MAC)
+			t.order[t.oldest] = d
 			t.oldest = (t.oldest + 1) % maxDevices
 		}
 		t.devices[mac] = d
@@ -194,16 +194,14 @@ func (t *Table) Advance(now int64) {
 	t.looked = now
 	for range min(perRound, len(t.order)) {
 		t.hand = (t.hand + 1) % len(t.order)
-		if d := t.devices[t.order[t.hand]]; d != nil {
-			t.due(d, now)
-		}
+		t.due(t.order[t.hand], now)
 	}
 }
 
 // Flush writes what is new of every device, in the order of their finding.
 func (t *Table) Flush() {
 	for i := range t.order {
-		if d := t.devices[t.order[(t.oldest+i)%len(t.order)]]; d != nil && d.changed != 0 {
+		if d := t.order[(t.oldest+i)%len(t.order)]; d.changed != 0 {
 			t.write(d, int64(d.rec.Last))
 		}
 	}

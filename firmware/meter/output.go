@@ -35,8 +35,7 @@ type output struct {
 
 type outputCounts struct {
 	batches, rawBytes, batchBytes uint64
-	oversize                      uint64            // records of batches that no collector would take
-	records                       map[string]uint64 // by kind
+	oversize                      uint64 // records of batches that no collector would take
 }
 
 // A packer gathers the records of one batch.
@@ -52,6 +51,7 @@ type builder struct {
 	*record.Builder
 	kind   string
 	size   int
+	count  uint64 // records since the start
 	wanted bool
 }
 
@@ -73,7 +73,6 @@ func newOutput(w io.Writer, maxAge time.Duration, kinds map[string]bool) *output
 		enc:     enc,
 		records: packer{class: batch.Records},
 		health:  packer{class: batch.Health},
-		count:   outputCounts{records: make(map[string]uint64)},
 	}
 }
 
@@ -91,7 +90,7 @@ func (o *output) add(def *record.Def, rec any) {
 		return
 	}
 	b.Append(rec)
-	o.count.records[b.kind]++
+	b.count++
 	size := b.Size()
 	p.size += size - b.size
 	b.size = size
@@ -111,6 +110,18 @@ func (o *output) builder(p *packer, def *record.Def) *builder {
 	b := &builder{Builder: record.NewBuilder(def), kind: def.Kind, wanted: o.kinds[def.Kind] || def == record.SensorDef}
 	p.builders = append(p.builders, b)
 	return b
+}
+
+// added returns how many records of a kind there were.
+func (o *output) added(kind string) uint64 {
+	for _, p := range []*packer{&o.records, &o.health} {
+		for _, b := range p.builders {
+			if b.kind == kind {
+				return b.count
+			}
+		}
+	}
+	return 0
 }
 
 // advance writes the batches whose first record has waited for long enough.

@@ -63,7 +63,7 @@ func (m *meter) sensor(now time.Time) {
 	}
 	emit("meter", "drop_device_facts", facts)
 	for _, def := range record.Kinds() {
-		emit("meter", "records_"+def.Kind, m.out.count.records[def.Kind])
+		emit("meter", "records_"+def.Kind, m.out.added(def.Kind))
 	}
 	emit("meter", "batches", m.out.count.batches)
 	emit("meter", "raw_bytes", m.out.count.rawBytes)

@@ -41,7 +41,7 @@ func NewBuilder(def *Def) *Builder {
 	b := &Builder{def: def, cols: make([]column, len(def.Fields))}
 	for i, f := range def.Fields {
 		field := def.typ.Field(i)
-		b.cols[i].typ, b.cols[i].at, b.cols[i].size = f.Type, field.Offset, uint8(field.Type.Size())
+		b.cols[i].typ, b.cols[i].at, b.cols[i].load = f.Type, field.Offset, loadOf(f.Type, field.Type.Size())
 	}
 	return b
 }
@@ -70,7 +70,30 @@ func (b *Builder) Append(rec any) {
 	size := b.size
 	for i := range b.cols {
 		c := &b.cols[i]
-		size += c.append(unsafe.Add(base, c.at), b.rows)
+		p := unsafe.Add(base, c.at)
+		var n int64
+		switch c.load {
+		case loadWord:
+			size += c.append(p, b.rows)
+			continue
+		case load8:
+			n = int64(*(*uint8)(p))
+		case load16:
+			n = int64(*(*uint16)(p))
+		case load32:
+			n = int64(*(*uint32)(p))
+		case load64:
+			n = *(*int64)(p)
+		case loadSigned8:
+			n = int64(*(*int8)(p))
+		case loadSigned16:
+			n = int64(*(*int16)(p))
+		case loadSigned32:
+			n = int64(*(*int32)(p))
+		}
+		if n != 0 || c.used {
+			size += c.number(n, b.rows)
+		}
 	}
 	b.rows++
 	b.size = size

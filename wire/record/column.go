@@ -6,93 +6,74 @@ import (
 	"unsafe"
 )
 
-// column is one column under construction.
+// How a field is read: as a number of so many bits, or as a word.
+const (
+	loadWord = iota
+	load8    // 8, 16, 32 and 64 bits; bool too is a byte that is 0 or 1
+	load16
+	load32
+	load64
+	loadSigned8
+	loadSigned16
+	loadSigned32
+)
+
+func loadOf(typ Type, size uintptr) uint8 {
+	switch {
+	case typ.inDict():
+		return loadWord
+	case size == 8:
+		return load64
+	case typ == Int:
+		return loadSigned8 + uint8(size>>1)
+	}
+	return load8 + uint8(size>>1)
+}
+
+// column is one column under construction. While all values are zero it keeps
+// none of them: most columns have nothing else.
 type column struct {
 	typ   Type
-	size  uint8    // of an integer in the struct
+	load  uint8
 	used  bool     // some value is not zero
 	at    uintptr  // of the field in the struct
-	nums  []int64  // values, none while all are zero; Bool has 0 and 1
-	index []uint32 // dictionary types: of each value in dict
+	nums  []int64  // numbers; Bool has 0 and 1
+	index []uint32 // words: of each value in dict
 	lens  []uint32 // Strings: values per row
 	dict  dictionary
 }
 
-// append adds the field that p points to, which is of the column's type, and
-// returns about how many bytes that makes.
+// append adds the word or list that p points to and returns about how many
+// bytes that makes.
 func (c *column) append(p unsafe.Pointer, row int) int {
 	switch c.typ {
-	case Bool, Uint:
-		return c.number(int64(c.load(p)), row)
-	case Int:
-		return c.number(c.loadSigned(p), row)
-	case Duration, Time:
-		return c.number(*(*int64)(p), row)
 	case Addr:
 		a := (*netip.Addr)(p)
 		switch {
 		case a.Is4():
 			raw := a.As4()
-			return c.word(raw[:])
+			return c.word(raw[:], row)
 		case a.IsValid():
 			raw := a.As16()
-			return c.word(raw[:])
+			return c.word(raw[:], row)
 		}
-		return c.word(nil)
+		return c.word(nil, row)
 	case MAC:
 		if m := (*HardwareAddr)(p); *m != (HardwareAddr{}) {
-			return c.word(m[:])
+			return c.word(m[:], row)
 		}
-		return c.word(nil)
+		return c.word(nil, row)
 	case String:
-		return c.text(*(*string)(p))
-	case Strings:
-		list := *(*[]string)(p)
-		c.lens = append(c.lens, uint32(len(list)))
-		c.used = c.used || len(list) > 0
-		n := 1
-		for _, s := range list {
-			n += c.text(s)
-		}
-		return n
+		return c.text(*(*string)(p), row)
 	}
-	return 0
-}
-
-// load returns an unsigned integer of the size that the field has.
-func (c *column) load(p unsafe.Pointer) uint64 {
-	switch c.size {
-	case 1:
-		return uint64(*(*uint8)(p))
-	case 2:
-		return uint64(*(*uint16)(p))
-	case 4:
-		return uint64(*(*uint32)(p))
-	}
-	return *(*uint64)(p)
-}
-
-func (c *column) loadSigned(p unsafe.Pointer) int64 {
-	switch c.size {
-	case 1:
-		return int64(*(*int8)(p))
-	case 2:
-		return int64(*(*int16)(p))
-	case 4:
-		return int64(*(*int32)(p))
-	}
-	return *(*int64)(p)
+	return c.list(*(*[]string)(p), row)
 }
 
 // numberSize is about how many bytes a number makes.
 const numberSize = 2
 
-// number adds a number. Zeros before the first other value are not kept: most
-// columns have nothing else.
+// number adds a number, which is not the first unless it is not zero.
 func (c *column) number(n int64, row int) int {
-	if n == 0 && !c.used {
-		return 0
-	}
 	grew := numberSize
 	if !c.used {
 		c.used = true
@@ -120,23 +101,65 @@ func (c *column) gather(dst []int64, order []place) []int64 {
 	return dst
 }
 
-func (c *column) text(s string) int {
+func (c *column) text(s string, row int) int {
+	if s == "" && !c.used {
+		return 0
+	}
 	if !c.dict.again(s) {
 		s = clean(s)
 	}
-	return c.refer(c.dict.find(s))
+	return c.begin(row) + c.refer(s)
 }
 
-func (c *column) word(raw []byte) int {
-	return c.refer(c.dict.find(unsafe.String(unsafe.SliceData(raw), len(raw))))
+func (c *column) word(raw []byte, row int) int {
+	if len(raw) == 0 && !c.used {
+		return 0
+	}
+	return c.begin(row) + c.refer(unsafe.String(unsafe.SliceData(raw), len(raw)))
 }
 
-// refer adds a value that is word i of the dictionary, and made it grow by so
-// many bytes.
-func (c *column) refer(i uint32, grew int) int {
-	c.used = c.used || c.dict.size(i) > 0
+// begin gives the rows before the first word the empty one.
+func (c *column) begin(row int) int {
+	if c.used {
+		return 0
+	}
+	c.used = true
+	if row == 0 {
+		return 0
+	}
+	none, grew := c.dict.find("")
+	for range row {
+		c.index = append(c.index, none)
+	}
+	return grew + row
+}
+
+// refer adds a word.
+func (c *column) refer(s string) int {
+	i, grew := c.dict.find(s)
 	c.index = append(c.index, i)
 	return 1 + grew
+}
+
+func (c *column) list(list []string, row int) int {
+	if len(list) == 0 && !c.used {
+		return 0
+	}
+	grew := 1
+	if !c.used {
+		c.used = true
+		c.lens = slices.Grow(c.lens, row+1)[:row]
+		clear(c.lens)
+		grew += row
+	}
+	c.lens = append(c.lens, uint32(len(list)))
+	for _, s := range list {
+		if !c.dict.again(s) {
+			s = clean(s)
+		}
+		grew += c.refer(s)
+	}
+	return grew
 }
 
 func (c *column) reset() {
