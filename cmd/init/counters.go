@@ -20,7 +20,7 @@ const reportEvery = 10 * time.Second
 
 // report sends the machine's counters to the collector, as any stage does.
 func (s *sensor) report(ctx context.Context) error {
-	tick := time.NewTicker(reportEvery)
+	tick := time.NewTicker(pace(reportEvery))
 	defer tick.Stop()
 	for {
 		s.relay.Send(healthFrame(time.Now(), s.counters()))

@@ -48,7 +48,7 @@ func runInit(ctx context.Context, log *slog.Logger) error {
 	say("init up")
 	ctx, powerOff := context.WithCancel(ctx)
 	defer powerOff()
-	if err := boot.WatchPowerButton(powerOff); err != nil {
+	if err := boot.WatchPowerButton(onPower(powerOff)); err != nil {
 		log.Warn("no power button", "err", err)
 	}
 	if err := s.upTaps(missing); err != nil {
@@ -162,13 +162,13 @@ func (s *sensor) run(ctx context.Context) error {
 
 // watchdog keeps the machine from being reset while every stage is alive.
 func (s *sensor) watchdog(ctx context.Context) error {
-	return boot.Watchdog(ctx, s.board.Watchdog, func() bool {
+	return boot.Watchdog(ctx, pace(s.board.Watchdog), func() bool {
 		for _, stage := range s.stages {
 			if !stage.Alive(s.board.Watchdog / 2) {
 				return false
 			}
 		}
-		return true
+		return mayPing()
 	})
 }
 

@@ -52,7 +52,7 @@ const (
 // namespaces of its own as unshare says, and the descriptors from files.
 func (s *sensor) newStage(name string, config any, heap int, unshare uintptr, files func() ([]*os.File, error)) *jail.Stage {
 	return &jail.Stage{
-		Name: name, Silence: silence, Grace: grace, Log: s.log,
+		Name: name, Silence: pace(silence), Grace: grace, Log: s.log,
 		Command: func() (*exec.Cmd, error) {
 			text, err := json.Marshal(config)
 			if err != nil {
@@ -131,6 +131,8 @@ func runMeter(ctx context.Context, _ *slog.Logger) error {
 	if err := json.NewDecoder(os.Stdin).Decode(&c); err != nil {
 		return fmt.Errorf("reading config: %w", err)
 	}
+	lookAround()
+	failAtStart(c.FirstFlow / flowsPerStart)
 	out := os.NewFile(meterOut, "batches")
 	var rings []*os.File
 	var byPort [][]*os.File
