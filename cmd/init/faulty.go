@@ -16,17 +16,24 @@ func lookAround() {}
 
 func tryToEscape(int) {}
 
-// failAtStart fails as meter the first two times it is started, counted from 0.
-func failAtStart(start uint64) {
-	switch start {
-	case 0:
-		say("faulty: meter ends")
-		os.Exit(3)
-	case 1:
-		say("faulty: meter hangs")
-		select {}
+// heartbeat is that of the meter of a start, counted from 0. The first two fail
+// after some beats, in the midst of their work.
+func heartbeat(start uint64, beat func()) func() {
+	beats := 0
+	return func() {
+		if beats++; beats == 4 {
+			switch start {
+			case 0:
+				say("faulty: meter ends")
+				os.Exit(3)
+			case 1:
+				say("faulty: meter hangs")
+				select {}
+			}
+			say("faulty: meter works")
+		}
+		beat()
 	}
-	say("faulty: meter works")
 }
 
 var hung atomic.Bool

@@ -132,7 +132,6 @@ func runMeter(ctx context.Context, _ *slog.Logger) error {
 		return fmt.Errorf("reading config: %w", err)
 	}
 	lookAround()
-	failAtStart(c.FirstFlow / flowsPerStart)
 	out := os.NewFile(meterOut, "batches")
 	var rings []*os.File
 	var byPort [][]*os.File
@@ -155,7 +154,8 @@ func runMeter(ctx context.Context, _ *slog.Logger) error {
 	}
 	tryToEscape(landlock)
 	return meter.RunShards(ctx, meter.Config{
-		Out: out, Kinds: c.Kinds, FlowCapacity: c.Flows, FirstFlow: c.FirstFlow, Heartbeat: supervisor.Beat,
+		Out: out, Kinds: c.Kinds, FlowCapacity: c.Flows, FirstFlow: c.FirstFlow,
+		Heartbeat: heartbeat(c.FirstFlow/flowsPerStart, supervisor.Beat),
 	}, sources)
 }
 
