@@ -135,9 +135,15 @@ func (b *Builder) sort() {
 	for row := range b.rows {
 		b.order = append(b.order, place{b.cols[0].int(row), int32(row)})
 	}
-	slices.SortFunc(b.order, func(x, y place) int {
-		return cmp.Or(cmp.Compare(x.time, y.time), cmp.Compare(x.row, y.row))
-	})
+	byTime := func(x, y place) int {
+		if x.time != y.time {
+			return cmp.Compare(x.time, y.time)
+		}
+		return int(x.row - y.row)
+	}
+	if !slices.IsSortedFunc(b.order, byTime) {
+		slices.SortFunc(b.order, byTime)
+	}
 }
 
 // appendColumn appends a column behind its name.

@@ -93,10 +93,14 @@ func (c *column) int(row int) int64 {
 	return 0
 }
 
-// gather appends the numbers of all rows in order.
+// gather puts the numbers of all rows, in order, into dst, whose memory it uses.
 func (c *column) gather(dst []int64, order []place) []int64 {
-	for _, p := range order {
-		dst = append(dst, c.int(int(p.row)))
+	if !c.used {
+		return make([]int64, len(order))
+	}
+	dst = slices.Grow(dst, len(order))[:len(order)]
+	for i, p := range order {
+		dst[i] = c.nums[p.row]
 	}
 	return dst
 }

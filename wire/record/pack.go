@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"slices"
 )
 
 // The forms of a column's data, in the upper half of its type byte.
@@ -61,7 +62,7 @@ func appendPacked(dst []byte, nums []int64) []byte {
 	for i, n := range nums {
 		u := uint64(n) - uint64(least)
 		nums[i] = int64(u)
-		if unit != 1 {
+		if unit != 1 && u != 0 {
 			unit = divisor(unit, u)
 		}
 	}
@@ -119,9 +120,13 @@ func divisor(a, b uint64) uint64 {
 // appendPlanes appends the lowest width bytes of each number: first the lowest
 // of all, then the next.
 func appendPlanes(dst []byte, nums []int64, width int) []byte {
+	at, n := len(dst), len(nums)
+	dst = slices.Grow(dst, n*width)[:at+n*width]
 	for shift := 0; shift < 8*width; shift += 8 {
-		for _, n := range nums {
-			dst = append(dst, byte(n>>shift))
+		plane := dst[at : at+n]
+		at += n
+		for i, v := range nums[:len(plane)] {
+			plane[i] = byte(v >> shift)
 		}
 	}
 	return dst
