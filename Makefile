@@ -36,7 +36,7 @@ hwtest: build ## the QEMU scenarios alone, with their measurements
 	@scripts/install-deps test
 	TAPROOT_HWTEST=1 $(GO) test -count=1 -v ./hwtest/...
 
-bench: ## the engine beside its peers: ns per packet, Mpps, MB (root)
+bench: ## the engine beside its peers, bytes on the wire, memory per flow, a live port (root)
 	@scripts/install-deps bench
 	$(GO) run ./hwtest/bench
 
