@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"net"
 	"net/netip"
 	"slices"
@@ -222,72 +221,6 @@ func (r *reader) plain(typ Type, n int) []int64 {
 		}
 	}
 	return nums
-}
-
-func (c *Column) parseDict(r *reader, rows int, form byte) {
-	words := r.count("words", len(r.b))
-	if form == formPacked && (c.Type == Addr || c.Type == MAC) {
-		c.Dict = r.sized(words)
-	} else {
-		c.Dict = r.texts(words, rows)
-	}
-	for _, w := range c.Dict {
-		if r.err == nil && !c.valid(w) {
-			r.fail(fmt.Errorf("word %q is no %v", w, c.Type))
-		}
-	}
-	values := rows
-	if c.Type == Strings {
-		c.Lens, c.first = r.counts(rows, form), make([]uint32, rows)
-		values = 0
-		for i, n := range c.Lens {
-			c.first[i] = uint32(values)
-			if values += int(min(n, math.MaxInt32/2)); values > len(r.b) { // an int of 32 bits would not hold the sum
-				r.fail(errShort)
-				return
-			}
-		}
-	}
-	c.Index = r.counts(values, form)
-	if form == formPacked && r.err == nil {
-		c.name(r)
-	}
-	for _, v := range c.Index {
-		if r.err == nil && int64(v) >= int64(len(c.Dict)) {
-			r.fail(fmt.Errorf("word %d of %d", v, len(c.Dict)))
-		}
-	}
-}
-
-// name turns the values of a packed column into indexes: 0 is the next word
-// that no value had yet, others are its place + 1.
-func (c *Column) name(r *reader) {
-	fresh := uint32(0)
-	for i, v := range c.Index {
-		switch {
-		case v == 0:
-			c.Index[i] = fresh
-			fresh++
-		case v > fresh:
-			r.fail(fmt.Errorf("word %d of %d", v-1, fresh))
-			return
-		default:
-			c.Index[i] = v - 1
-		}
-	}
-}
-
-// texts takes n words, each behind its size.
-func (r *reader) texts(n, rows int) []string {
-	words := make([]string, 0, min(n, rows))
-	for range n {
-		w := r.bytes(r.count("bytes of word", MaxText))
-		if r.err != nil {
-			return nil
-		}
-		words = append(words, string(w))
-	}
-	return words
 }
 
 // valid reports whether w is a possible word of the column.
