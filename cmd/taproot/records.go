@@ -80,6 +80,7 @@ func copyRecords(in io.Reader, writers []recordWriter) error {
 // jsonRecords writes a JSON object per line.
 type jsonRecords struct {
 	w     io.Writer
+	quiet bool // nothing of the sensor itself
 	file  *os.File
 	lines []byte
 }
@@ -87,6 +88,9 @@ type jsonRecords struct {
 func (j *jsonRecords) write(_ batch.Frame, blocks []record.Block) error {
 	j.lines = j.lines[:0]
 	for i := range blocks {
+		if j.quiet && blocks[i].Kind == record.SensorDef.Kind {
+			continue
+		}
 		for row := range blocks[i].Rows {
 			j.lines = append(blocks[i].AppendJSON(j.lines, row), '\n')
 		}

@@ -186,15 +186,17 @@ func (o *sensorFlags) writers(stdout io.Writer, log *slog.Logger) (writers []rec
 		}
 		writers = append(writers, zeekRecords{zeek.New(o.zeek, o.ports+o.file)})
 	}
+	// Who asks for some kinds gets those, without the sensor's counters.
+	quiet := o.kinds != "" && !slices.Contains(strings.Split(o.kinds, ","), record.SensorDef.Kind)
 	switch {
 	case o.out == "-" || len(writers) == 0 && o.out == "" && o.parquet == "":
-		writers = append(writers, &jsonRecords{w: stdout})
+		writers = append(writers, &jsonRecords{w: stdout, quiet: quiet})
 	case o.out != "":
 		f, err := os.Create(o.out)
 		if err != nil {
 			return nil, err
 		}
-		writers = append(writers, &jsonRecords{w: f, file: f})
+		writers = append(writers, &jsonRecords{w: f, quiet: quiet, file: f})
 	}
 	if o.parquet != "" {
 		p, err := openParquet(o.parquet, log)
