@@ -36,7 +36,7 @@ hwtest: build ## the QEMU scenarios alone, with their measurements
 	@scripts/install-deps test
 	TAPROOT_HWTEST=1 $(GO) test -count=1 -v ./hwtest/...
 
-bench: build ## the engine and the wire beside their peers, the fleet, the flood (root)
+bench: build ## the engine and the wire beside their peers, bytes, memory, a live port, the fleet, the flood (root)
 	@scripts/install-deps bench
 	$(GO) run ./hwtest/bench
 	$(GO) run ./hwtest/bench/wire

@@ -29,7 +29,8 @@ const hostSpool = 256 << 20
 
 // Config is what a sensor on a host is made of.
 type Config struct {
-	Source   capture.Source
+	Sources  []capture.Source // one per shard
+	Meter    meter.Config     // Out is set here
 	Site     site.Site
 	Identity ed25519.PrivateKey
 	Claims   enrol.Claims
@@ -49,7 +50,8 @@ func Run(ctx context.Context, cfg Config) error {
 	var g errgroup.Group
 	g.Go(func() error {
 		defer out.Close()
-		broken = meter.Run(ctx, meter.Config{Source: cfg.Source, Out: out})
+		cfg.Meter.Out = out
+		broken = meter.RunShards(ctx, cfg.Meter, cfg.Sources)
 		return nil
 	})
 	g.Go(func() error {

@@ -13,7 +13,9 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"github.com/taproot-sensor/taproot/internal/bpf"
 	"github.com/taproot-sensor/taproot/internal/durable"
+	"github.com/taproot-sensor/taproot/wire/record"
 	"github.com/taproot-sensor/taproot/wire/site"
 )
 
@@ -21,7 +23,8 @@ import (
 type setting struct {
 	key  string
 	doc  string
-	hint string // what to do when it is missing; empty if it may be
+	hint string // what to do when it is missing; empty where it may be
+	like string // an example of one that may be missing
 	set  func(*site.Site, any) error
 	get  func(*site.Site) any
 }
@@ -51,10 +54,11 @@ var settings = []setting{
 	keySetting("box", "X25519 public key that a sensor's first words are sealed to.", func(s *site.Site) *site.Key { return &s.Box }),
 	keySetting("identity", "Ed25519 public key that signs for the collector.", func(s *site.Site) *site.Key { return &s.Identity }),
 	keySetting("next", "SHA-256 of the box key that will follow: with it the key can be changed without new images.", func(s *site.Site) *site.Key { return &s.Next }),
-	optional(keySetting("ca", "SHA-256 of the public key of the site's certificate authority, for dtls:// and wss://.", func(s *site.Site) *site.Key { return &s.CA })),
+	optional(keySetting("ca", "SHA-256 of the public key of the site's certificate authority, for dtls:// and wss://.", func(s *site.Site) *site.Key { return &s.CA }), `"64 hex digits, which the collector puts here"`),
 	{
-		key: "proxy",
-		doc: "HTTP proxy that wss:// is dialled through: \"http://host:port\".",
+		key:  "proxy",
+		doc:  "HTTP proxy that wss:// is dialled through.",
+		like: `"http://192.0.2.3:3128"`,
 		set: func(s *site.Site, v any) (err error) {
 			if s.Proxy, err = text(v); err == nil {
 				err = site.CheckProxy(s.Proxy)
@@ -63,11 +67,39 @@ var settings = []setting{
 		},
 		get: func(s *site.Site) any { return s.Proxy },
 	},
+	{
+		key:  "kinds",
+		doc:  "Kinds of records that sensors send. \"default\" is all but layer, which is one record per header.",
+		like: `["flow", "dns", "tls", "asset", "sensor"]`,
+		set: func(s *site.Site, v any) (err error) {
+			if s.Kinds, err = texts(v); err == nil {
+				_, err = record.ParseKinds(s.Kinds)
+			}
+			return err
+		},
+		get: func(s *site.Site) any { return s.Kinds },
+	},
+	{
+		key:  "filter",
+		doc:  "Which frames sensors look at, in tcpdump's language; all others are not even counted.",
+		like: `"not (host 192.0.2.7 and tcp port 9102)"`,
+		set: func(s *site.Site, v any) (err error) {
+			if s.Filter, err = text(v); err == nil {
+				s.Filter = strings.TrimSpace(s.Filter)
+				s.Program, err = bpf.Compile(s.Filter)
+			}
+			return err
+		},
+		get: func(s *site.Site) any { return s.Filter },
+	},
 }
 
+// missing are the values, as JSON, of settings that are not given.
+var missing = []string{"null", "[]", `""`, `"` + site.Key{}.String() + `"`}
+
 // optional makes a setting one that may be missing.
-func optional(s setting) setting {
-	s.hint = ""
+func optional(s setting, like string) setting {
+	s.hint, s.like = "", like
 	return s
 }
 
@@ -105,6 +137,21 @@ func text(v any) (string, error) {
 		return "", errors.New("want a text in quotes")
 	}
 	return s, nil
+}
+
+func texts(v any) (out []string, err error) {
+	list, ok := v.([]any)
+	if !ok {
+		return nil, errors.New("want a list of texts in quotes")
+	}
+	for _, v := range list {
+		s, err := text(v)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, s)
+	}
+	return out, nil
 }
 
 func setCollectors(s *site.Site, v any) error {
@@ -204,12 +251,13 @@ func appendSite(s site.Site) ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteString("# What a sensor knows of its site. All of it is public; the private halves are\n# in the collector's keys directory and belong nowhere else.\n")
 	for _, set := range settings {
-		if v := set.get(&s); set.hint == "" && (v == "" || v == site.Key{}.String()) {
-			continue
-		}
 		value, err := json.Marshal(set.get(&s)) // JSON's texts and lists are TOML's
 		if err != nil {
 			return nil, err
+		}
+		if set.hint == "" && slices.Contains(missing, string(value)) {
+			fmt.Fprintf(&b, "\n# %s\n# %s = %s\n", set.doc, set.key, set.like)
+			continue
 		}
 		fmt.Fprintf(&b, "\n# %s\n%s = %s\n", set.doc, set.key, value)
 	}

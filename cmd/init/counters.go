@@ -20,7 +20,7 @@ const reportEvery = 10 * time.Second
 
 // report sends the machine's counters to the collector, as any stage does.
 func (s *sensor) report(ctx context.Context) error {
-	tick := time.NewTicker(reportEvery)
+	tick := time.NewTicker(pace(reportEvery))
 	defer tick.Stop()
 	for {
 		s.relay.Send(healthFrame(time.Now(), s.counters()))
@@ -46,11 +46,13 @@ func (s *sensor) counters() []counter {
 	if free, err := boot.ReadMemory(os.DirFS("/proc"), "MemAvailable"); err == nil {
 		all = append(all, counter{"memory_available", int64(free)})
 	}
-	if s.tap == "" {
-		return append(all, counter{"tap_missing", 1})
-	}
+	all = append(all, counter{"tap_missing", int64(s.missing)})
 	// A tap port never sends: this is 0 for as long as that is true.
-	return append(all, counter{"tap_sent_frames", linkStatistic(s.tap, "tx_packets")})
+	sent := int64(0)
+	for _, port := range s.taps {
+		sent += linkStatistic(port, "tx_packets")
+	}
+	return append(all, counter{"tap_sent_frames", sent})
 }
 
 // linkStatistic returns a number that the kernel keeps of an interface, or -1.

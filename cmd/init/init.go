@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -30,7 +31,8 @@ type sensor struct {
 	key    ed25519.PrivateKey // who this sensor is, until power-off
 	budget boot.Budget
 
-	tap     string // name of the tap port, or "" if it is missing
+	taps    []string // names of the tap ports that are there
+	missing int      // tap ports that are not
 	stages  []*jail.Stage
 	relay   *jail.Relay
 	copying sync.WaitGroup // of batches into relay
@@ -46,10 +48,10 @@ func runInit(ctx context.Context, log *slog.Logger) error {
 	say("init up")
 	ctx, powerOff := context.WithCancel(ctx)
 	defer powerOff()
-	if err := boot.WatchPowerButton(powerOff); err != nil {
+	if err := boot.WatchPowerButton(onPower(powerOff)); err != nil {
 		log.Warn("no power button", "err", err)
 	}
-	if err := s.upTap(missing); err != nil {
+	if err := s.upTaps(missing); err != nil {
 		return err
 	}
 	if err := s.run(ctx); err != nil {
@@ -85,25 +87,32 @@ func (s *sensor) prepare() (missing []board.Port, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s.budget = boot.Divide(memory)
+	s.budget = boot.Divide(memory, runtime.NumCPU())
 	if _, s.key, err = ed25519.GenerateKey(nil); err != nil {
 		return nil, err
 	}
 	return boot.NamePorts(os.DirFS("/sys"), s.board.Ports, boot.RenameLink)
 }
 
-// upTap brings the tap port up. A machine without one stays reachable, so that
-// its operator learns what is wrong.
-func (s *sensor) upTap(missing []board.Port) error {
+// upTaps brings the tap ports up. A machine without one stays reachable, so
+// that its operator learns what is wrong.
+func (s *sensor) upTaps(missing []board.Port) error {
 	for _, p := range missing {
 		say("%s port missing: board %q wants %s at %s", p.Role, s.board.Name, p.Name, p.Device)
 	}
-	tap := s.board.Port(board.Tap)
-	if slices.Contains(missing, tap) {
-		return nil
+	for _, p := range s.board.Ports {
+		switch {
+		case p.Role != board.Tap:
+		case slices.Contains(missing, p):
+			s.missing++
+		default:
+			if err := boot.UpTap(p.Name); err != nil {
+				return err
+			}
+			s.taps = append(s.taps, p.Name)
+		}
 	}
-	s.tap = tap.Name
-	return boot.UpTap(tap.Name)
+	return nil
 }
 
 // run runs the sensor until ctx ends, and then its stages in the order that
@@ -119,7 +128,7 @@ func (s *sensor) run(ctx context.Context) error {
 	}
 	uplink := s.uplinkStage()
 	s.stages = []*jail.Stage{uplink}
-	if s.tap != "" {
+	if len(s.taps) > 0 {
 		s.stages = append(s.stages, s.meterStage())
 	}
 
@@ -153,13 +162,13 @@ func (s *sensor) run(ctx context.Context) error {
 
 // watchdog keeps the machine from being reset while every stage is alive.
 func (s *sensor) watchdog(ctx context.Context) error {
-	return boot.Watchdog(ctx, s.board.Watchdog, func() bool {
+	return boot.Watchdog(ctx, pace(s.board.Watchdog), func() bool {
 		for _, stage := range s.stages {
 			if !stage.Alive(s.board.Watchdog / 2) {
 				return false
 			}
 		}
-		return true
+		return mayPing()
 	})
 }
 

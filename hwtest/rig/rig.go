@@ -153,10 +153,18 @@ func (m *Machine) launch(ctx context.Context, cfg Config, args []string, sockets
 	return m.qmp.do("cont")
 }
 
-// PressPower presses the power button and waits until the machine is off.
-func (m *Machine) PressPower(ctx context.Context) error {
+// TapPower presses the power button for a moment.
+func (m *Machine) TapPower() error {
 	if err := m.qmp.do("system_powerdown"); err != nil {
 		return fmt.Errorf("pressing power: %w", err)
+	}
+	return nil
+}
+
+// PressPower presses the power button and waits until the machine is off.
+func (m *Machine) PressPower(ctx context.Context) error {
+	if err := m.TapPower(); err != nil {
+		return err
 	}
 	select {
 	case <-m.exited:

@@ -13,10 +13,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+
+	"github.com/taproot-sensor/taproot/internal/bpf"
+	"github.com/taproot-sensor/taproot/wire/record"
 )
 
 // Capacity is the size of the region that an image keeps for its site.
 const Capacity = 4096
+
+// maxKinds bounds the list of kinds.
+const maxKinds = 64
 
 // Key is a public key, or the hash of one. As text it is 64 hex digits.
 type Key [32]byte
@@ -47,6 +53,10 @@ type Site struct {
 
 	CA    Key    `json:"ca,omitzero"`     // SHA-256 of the public key (SubjectPublicKeyInfo) of the site's certificate authority; DTLS and WSS need it
 	Proxy string `json:"proxy,omitempty"` // http://host:port that WSS is dialled through
+
+	Kinds   []string    `json:"kinds,omitempty"`   // of records that sensors send, as record.ParseKinds has them; none is its default
+	Filter  string      `json:"filter,omitempty"`  // which frames sensors look at, for people; none is all
+	Program bpf.Program `json:"program,omitempty"` // the same for the kernel
 }
 
 // Check returns an error that names the first field that cannot be used.
@@ -62,6 +72,13 @@ func (s Site) Check() error {
 		return errors.New("identity: missing")
 	case s.Next == Key{}:
 		return errors.New("next: missing")
+	case len(s.Kinds) > maxKinds:
+		return fmt.Errorf("kinds: %d, at most %d", len(s.Kinds), maxKinds)
+	case len(s.Filter) > bpf.MaxText || (s.Filter == "") != (len(s.Program) == 0):
+		return fmt.Errorf("filter: want a text of at most %d bytes and its program, or neither", bpf.MaxText)
+	}
+	if _, err := record.ParseKinds(s.Kinds); err != nil {
+		return fmt.Errorf("kinds: %w", err)
 	}
 	for _, text := range s.Collectors {
 		a, err := ParseAddress(text)

@@ -6,12 +6,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/taproot-sensor/taproot/internal/bpf"
 	"github.com/taproot-sensor/taproot/wire/site"
 )
 
 func sample() site.Site {
 	return site.Site{Name: "lab", Collectors: []string{"192.0.2.1:7755", "[2001:db8::1]:7755", "collector.example:7755"},
-		Box: site.Key{1}, Identity: site.Key{2}, Next: site.Key{3}}
+		Box: site.Key{1}, Identity: site.Key{2}, Next: site.Key{3},
+		Kinds: []string{"default", "layer"}, Filter: "ip", Program: bpf.Program{{Code: 0x28, K: 12}, {Code: 0x15, K: 0x800, Jf: 1}, {Code: 6, K: 1}, {Code: 6}}}
 }
 
 func TestRoundTrip(t *testing.T) {
@@ -42,6 +44,10 @@ func TestRefuses(t *testing.T) {
 		{"no port", func(s *site.Site) { s.Collectors[1] = "host" }, `"host" is not host:port`},
 		{"port 0", func(s *site.Site) { s.Collectors[1] = "host:0" }, `port "0"`},
 		{"no key", func(s *site.Site) { s.Box = site.Key{} }, "box: missing"},
+		{"no such kind", func(s *site.Site) { s.Kinds[0] = "dnss" }, `kinds: no kind "dnss"`},
+		{"many kinds", func(s *site.Site) { s.Kinds = make([]string, 65) }, "at most 64"},
+		{"a filter without its program", func(s *site.Site) { s.Program = nil }, "filter"},
+		{"a program without its filter", func(s *site.Site) { s.Filter = "" }, "filter"},
 		{"long", func(s *site.Site) {
 			for len(s.Collectors) < 8 {
 				s.Collectors = append(s.Collectors, strings.Repeat("a", 250)+":1")
