@@ -6,7 +6,7 @@ PCAP ?=
 ONCE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test check hwtest media sweep bench truth fuzz generate captures
+.PHONY: help build run test check hwtest media sweep bench soak lossy truth fuzz generate captures
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -40,13 +40,24 @@ media: build ## the pc board from disk, CD and stick, by UEFI and by BIOS, and i
 	@scripts/install-deps test
 	TAPROOT_HWTEST=1 TAPROOT_MEDIA=1 $(GO) test -count=1 -timeout 60m -v -run 'Media|Install' ./hwtest
 
-sweep: build ## cut the power at every point of an update, on every boot chain, and boot a sample in QEMU
+sweep: build ## power cuts at every point of an update, on every boot chain; 100 x kill -9, 2000 lives on a bad disk, the whole model, a journal of 10 GB
 	@scripts/install-deps test
 	TAPROOT_SWEEP=1 $(GO) test -count=1 -timeout 120m -v -run 'Sweep|Model' ./hwtest/powercut
+	TAPROOT_SWEEP=1 $(GO) test -count=1 -timeout 60m -v ./collector/journal ./collector/ledger ./hwtest/shared
 
-bench: ## the engine beside its peers: ns per packet, Mpps, MB (root)
+bench: build ## the engine and the wire beside their peers, bytes, memory, a live port, the fleet, the flood (root)
 	@scripts/install-deps bench
 	$(GO) run ./hwtest/bench
+	$(GO) run ./hwtest/bench/wire
+	$(BIN)/taproot bench fleet --sensors 10000
+	$(BIN)/taproot bench fleet --sensors 10000 --codec none --records 250
+
+soak: build ## a fleet on a collector for an hour: memory must stay flat; FOR=5m is shorter
+	$(BIN)/taproot bench fleet --sensors 2000 --rate 10000 --for $(or $(FOR),1h)
+
+lossy: ## 10 min on a road that loses 30 %, and beside TCP (root); FOR=1m is shorter
+	@scripts/install-deps test
+	TAPROOT_LOSSY=$(or $(FOR),10m) $(GO) test -count=1 -timeout 30m -v -run 'Lossy|Fair' ./hwtest/wan
 
 benchmarks: build ## benchmarks of the wire, the engine, the journal and the lake
 	$(GO) test -run '^$$' -bench . -benchmem ./wire/... ./firmware/... ./collector/...

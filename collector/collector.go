@@ -2,7 +2,8 @@
 // control, joined.
 //
 // Everything it keeps is below one data directory: keys/ and site.toml, which
-// it makes at its first start, journal/, lake/, fleet.db and control.sock.
+// it makes at its first start, journal/, lake/, fleet.db and control.sock. What
+// several collectors of a site share is in PostgreSQL instead.
 package collector
 
 import (
@@ -17,8 +18,10 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/taproot-sensor/taproot/collector/control"
@@ -26,7 +29,9 @@ import (
 	"github.com/taproot-sensor/taproot/collector/fleet"
 	"github.com/taproot-sensor/taproot/collector/journal"
 	"github.com/taproot-sensor/taproot/collector/lake"
+	"github.com/taproot-sensor/taproot/collector/ledger"
 	"github.com/taproot-sensor/taproot/collector/query"
+	"github.com/taproot-sensor/taproot/collector/tally"
 	"github.com/taproot-sensor/taproot/provisioning"
 	"github.com/taproot-sensor/taproot/wire/enrol"
 )
@@ -39,20 +44,38 @@ const flushTimeout = 30 * time.Second
 type Config struct {
 	Data      string   // directory of everything that is kept
 	Listen    string   // UDP address, host:port
-	Addresses []string // host:port that sensors dial; empty keeps those of site.toml, or guesses
-	Name      string   // of the site, where there is no site.toml yet
-	Log       *slog.Logger
-	Say       func(format string, args ...any) // lines for who started it
+	Addresses []string // that sensors dial, as site.ParseAddress reads them; empty keeps those of site.toml, or guesses
+
+	ListenDTLS string         // UDP address for DTLS; empty for none
+	ListenWSS  string         // TCP address for WebSockets; empty for none
+	PSKFile    string         // keys of devices that cannot do certificates; empty for none
+	Proxies    []netip.Prefix // of proxies that end TLS for WebSockets and check the tokens
+
+	Shared   string // URL of the PostgreSQL database that the site's collectors share; empty for one collector
+	MaxBytes int64  // of the journal; 0 for no bound but the disk's
+
+	Name string // of the site, where there is no site.toml yet
+	Log  *slog.Logger
+	Say  func(format string, args ...any) // lines for who started it
 }
 
 // collector is a Run under way.
 type collector struct {
 	Config
+	keysMu  sync.Mutex // held while keys change
 	keys    *provisioning.Keys
+	pool    *pgxpool.Pool  // of the shared database; nil without one
+	ledger  *ledger.Ledger // likewise
 	fleet   *fleet.Registry
 	journal *journal.Journal
 	lake    *lake.Lake
+	tally   *tally.Tally
 	edge    *edge.Edge
+	udp     *edge.UDP
+
+	authority *provisioning.Authority
+	hosts     []string // names of this collector, as sensors dial it
+	ports     ports
 }
 
 // Run serves until ctx ends. Then it stops listening, finishes the group
@@ -71,49 +94,52 @@ func Run(ctx context.Context, cfg Config) error {
 	if err := c.openSite(); err != nil {
 		return err
 	}
-	conn, err := listen(cfg.Listen)
-	if err != nil {
+	if c.udp, err = edge.ListenUDP(cfg.Listen, cfg.Log); err != nil {
 		return err
 	}
-	defer conn.Close()
-	if c.lake, err = lake.Open(filepath.Join(c.Data, "lake"), lake.Options{Log: c.Log}); err != nil {
+	defer c.udp.Close()
+	if c.tally, err = tally.Open(filepath.Join(c.Data, "tally.json")); err != nil {
 		return err
 	}
-	if c.fleet, err = fleet.Open(filepath.Join(c.Data, "fleet.db")); err != nil {
+	if c.lake, err = lake.Open(filepath.Join(c.Data, "lake"), lake.Options{Log: c.Log, Tally: c.tally}); err != nil {
 		return err
 	}
-	defer c.fleet.Close()
+	defer c.closeFleet()
+	if err := c.openFleet(ctx); err != nil {
+		return err
+	}
 	if err := c.openJournal(); err != nil {
 		return err
 	}
 	box, boxKey := [32]byte(c.keys.Box), [32]byte(c.keys.BoxKey())
 	c.edge = edge.New(edge.Config{
-		Conn: conn, Box: &box, BoxKey: &boxKey, Identity: c.keys.IdentityKey(), Journal: c.journal, Decide: c.decide, Log: cfg.Log,
+		Box: &box, BoxKey: &boxKey, Identity: c.keys.IdentityKey(), Journal: batches{c.journal, c.ledger}, Decide: c.decide, Log: cfg.Log,
 	})
-	c.Say("listening for sensors on UDP %s", conn.LocalAddr())
+	boxKeys, err := c.boxKeys()
+	if err != nil {
+		return err
+	}
+	c.edge.SetBoxKeys(boxKeys)
+	c.Say("listening for sensors on UDP %s", c.udp.Addr())
+	if err := c.listenPorts(); err != nil {
+		return err
+	}
+	defer c.ports.close()
 	return c.serve(ctx, commands)
-}
-
-func listen(addr string) (*net.UDPConn, error) {
-	a, err := net.ResolveUDPAddr("udp", addr)
-	if err != nil {
-		return nil, fmt.Errorf("listening for sensors: %w", err)
-	}
-	conn, err := net.ListenUDP("udp", a)
-	if err != nil {
-		return nil, fmt.Errorf("listening for sensors: %w", err)
-	}
-	return conn, nil
 }
 
 // openJournal opens the journal and says what had to be repaired.
 func (c *collector) openJournal() error {
-	j, repaired, err := journal.Open(filepath.Join(c.Data, "journal"), journal.Options{})
+	opts := journal.Options{MaxBytes: c.MaxBytes}
+	if c.ledger != nil {
+		opts.Claim = c.ledger.Claim
+	}
+	j, repaired, err := journal.Open(filepath.Join(c.Data, "journal"), opts)
 	if err != nil {
 		return err
 	}
 	c.journal = j
-	if repaired.Cut != nil || len(repaired.Unreadable) > 0 {
+	if repaired.Cut != nil || len(repaired.Damage) > 0 {
 		c.Say("journal: %v", repaired)
 	}
 	return nil
@@ -129,10 +155,15 @@ func (c *collector) serve(ctx context.Context, commands net.Listener) error {
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return c.edge.Run(ctx) })
+	g.Go(func() error { return c.udp.Run(ctx, c.edge) })
+	c.ports.run(ctx, g, c.edge)
 	g.Go(func() error {
-		s := &control.Server{Fleet: c.fleet, Journal: c.journal, Decided: c.decided, Query: c.query, Status: c.status}
+		s := &control.Server{Fleet: c.fleet, Loss: c.tally.Loss, Journal: c.journal, Decided: c.decided, Query: c.query, Status: c.status, Rotate: c.rotate, HandOver: c.handOver}
 		return s.Run(ctx, commands)
 	})
+	if c.ledger != nil {
+		g.Go(func() error { return c.followDecisions(ctx) })
+	}
 	err := g.Wait()
 	c.Say("stopping")
 	err = errors.Join(err, c.journal.Close())
@@ -166,6 +197,7 @@ func (c *collector) decided(s fleet.Sensor) {
 	var id enrol.Identity
 	if _, err := hex.Decode(id[:], []byte(s.ID)); err == nil && s.State == fleet.Revoked {
 		c.edge.Revoke(id)
+		c.ports.revoke(id)
 	}
 }
 
@@ -181,16 +213,23 @@ func (c *collector) status() control.Status {
 	for name, n := range c.edge.Counters() {
 		s.Counters["edge_"+name] = n
 	}
+	c.ports.counters(s.Counters)
 	j := c.journal.Stats()
 	maps.Copy(s.Counters, map[string]uint64{
 		"journal_entries": j.Entries, "journal_bytes": j.Bytes, "journal_duplicates": j.Duplicates,
 		"journal_failed": j.Failed, "journal_syncs": j.Groups, "journal_segments": uint64(j.Segments),
+		"journal_refused": j.Refused, "journal_elsewhere": j.Elsewhere, "journal_size": uint64(j.Size),
 	})
 	for name, n := range c.lake.Counters() {
 		s.Counters["lake_"+name] = n
 	}
 	if j.Failing != "" {
 		s.Problems = append(s.Problems, "journal: "+j.Failing)
+	}
+	if c.ledger != nil {
+		if err := c.ledger.Failing(); err != nil {
+			s.Problems = append(s.Problems, "shared database: "+err.Error())
+		}
 	}
 	if err := c.lake.Failing(); err != nil {
 		s.Problems = append(s.Problems, "lake: "+err.Error())

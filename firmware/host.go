@@ -18,6 +18,7 @@ import (
 	"github.com/taproot-sensor/taproot/firmware/meter"
 	"github.com/taproot-sensor/taproot/firmware/spool"
 	"github.com/taproot-sensor/taproot/firmware/uplink"
+	"github.com/taproot-sensor/taproot/firmware/uplink/carrier"
 	"github.com/taproot-sensor/taproot/wire/enrol"
 	"github.com/taproot-sensor/taproot/wire/site"
 )
@@ -28,12 +29,15 @@ const hostSpool = 256 << 20
 
 // Config is what a sensor on a host is made of.
 type Config struct {
-	Source   capture.Source
+	Sources  []capture.Source // one per shard
+	Meter    meter.Config     // Out is set here
 	Site     site.Site
 	Identity ed25519.PrivateKey
 	Claims   enrol.Claims
-	Log      *slog.Logger
-	Say      func(line string) // lines for who watches
+	// Credentials are what carriers are shown; nil for new ones.
+	Credentials *carrier.Credentials
+	Log         *slog.Logger
+	Say         func(line string) // lines for who watches
 }
 
 // Run is a sensor on an ordinary host. It ends when the source does and all is
@@ -46,13 +50,14 @@ func Run(ctx context.Context, cfg Config) error {
 	var g errgroup.Group
 	g.Go(func() error {
 		defer out.Close()
-		broken = meter.Run(ctx, meter.Config{Source: cfg.Source, Out: out})
+		cfg.Meter.Out = out
+		broken = meter.RunShards(ctx, cfg.Meter, cfg.Sources)
 		return nil
 	})
 	g.Go(func() error {
 		return uplink.Run(ctx, uplink.Config{
 			Site: cfg.Site, Identity: cfg.Identity, Claims: cfg.Claims, In: []io.ReadCloser{batches},
-			Spool: spool.New(hostSpool), Log: cfg.Log, Say: cfg.Say,
+			Credentials: cfg.Credentials, Spool: spool.New(hostSpool), Log: cfg.Log, Say: cfg.Say,
 		})
 	})
 	err := g.Wait()

@@ -1,8 +1,6 @@
 package hwtest_test
 
 import (
-	"os"
-	"path/filepath"
 	"regexp"
 	"testing"
 
@@ -22,14 +20,12 @@ func TestCompromisedMeterARMHF(t *testing.T) { compromisedMeter(t, "qemu-armhf",
 // other as soon as it meters again.
 func compromisedMeter(t *testing.T, boardName string, how rig.Config) {
 	l := newLab(t, boardName)
-	t.Setenv("GOFLAGS", "-tags=compromised")
-	l.image = filepath.Join(t.TempDir(), "compromised")
-	if err := tools(t).Image(t.Context(), l.board.Name, l.collector.Site(), "", l.image, nil); err != nil {
-		t.Fatal(err)
-	}
-	os.Unsetenv("GOFLAGS")
-
+	l.image = imageWithTag(t, l, "compromised")
 	l.boot(how)
+	l.expect(`taproot: compromised: unfiltered: looked for (\d+) processes`)
+	if n := l.machine.Console.Count(`taproot: compromised: unfiltered: .* of process`); n != 0 {
+		t.Errorf("%d things of other processes can be had", n)
+	}
 	tries := append(attack.Sends(-1, -1), attack.Escapes(1, 2)...)
 	denied := 0
 	for _, try := range tries {

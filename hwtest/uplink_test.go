@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"golang.org/x/crypto/nacl/box"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/taproot-sensor/taproot/collector/edge"
 	"github.com/taproot-sensor/taproot/collector/journal"
@@ -37,6 +38,7 @@ import (
 type testSite struct {
 	box, boxKey *[32]byte
 	identity    ed25519.PrivateKey
+	dir         string // of its certificate authority
 }
 
 func newTestSite(t *testing.T) testSite {
@@ -49,7 +51,7 @@ func newTestSite(t *testing.T) testSite {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return testSite{private, public, identity}
+	return testSite{private, public, identity, t.TempDir()}
 }
 
 // public returns what an image knows of the site.
@@ -72,30 +74,32 @@ func startCollector(t *testing.T, s testSite, dir, addr string, decide func(enro
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort(addr)))
+	log := slog.New(slog.DiscardHandler)
+	udp, err := edge.ListenUDP(addr, log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	e := edge.New(edge.Config{
-		Conn: conn, Box: s.box, BoxKey: s.boxKey, Identity: s.identity, Journal: j, Log: slog.New(slog.DiscardHandler),
+		Box: s.box, BoxKey: s.boxKey, Identity: s.identity, Journal: j, Log: log,
 		Decide: func(id enrol.Identity, _ enrol.Claims, _ netip.AddrPort) (enrol.Status, error) {
 			return decide(id), nil
 		},
 	})
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error)
-	go func() { done <- e.Run(ctx) }()
-	c := &testCollector{edge: e, journal: j, addr: conn.LocalAddr().String()}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return e.Run(ctx) })
+	g.Go(func() error { return udp.Run(ctx, e) })
+	c := &testCollector{edge: e, journal: j, addr: udp.Addr().String()}
 	c.stop = sync.OnceFunc(func() {
 		cancel()
-		if err := <-done; err != nil {
+		if err := g.Wait(); err != nil {
 			t.Error(err)
 		}
 		if err := j.Close(); err != nil {
 			t.Error(err)
 		}
 		e.Flush()
-		conn.Close()
+		udp.Close()
 	})
 	t.Cleanup(c.stop)
 	return c
@@ -115,6 +119,17 @@ type testUplink struct {
 
 func startUplink(t *testing.T, s site.Site) *testUplink {
 	t.Helper()
+	return startUplinkWith(t, s, func(*uplink.Config) {})
+}
+
+func startUplinkAs(t *testing.T, s site.Site, identity ed25519.PrivateKey) *testUplink {
+	t.Helper()
+	return startUplinkWith(t, s, func(cfg *uplink.Config) { cfg.Identity = identity })
+}
+
+// startUplinkWith lets change have another config.
+func startUplinkWith(t *testing.T, s site.Site, change func(*uplink.Config)) *testUplink {
+	t.Helper()
 	_, identity, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -124,17 +139,17 @@ func startUplink(t *testing.T, s site.Site) *testUplink {
 	ctx, cancel := context.WithCancel(context.Background())
 	u.stop = cancel
 	t.Cleanup(func() { cancel(); w.Close() })
-	go func() {
-		u.done <- uplink.Run(ctx, uplink.Config{
-			Site: s, Identity: identity, Claims: enrol.Claims{"board": "test"}, In: []io.ReadCloser{r}, Spool: spool.New(64 << 20),
-			Log: slog.New(slog.DiscardHandler),
-			Say: func(line string) {
-				u.mu.Lock()
-				defer u.mu.Unlock()
-				u.said = append(u.said, line)
-			},
-		})
-	}()
+	cfg := uplink.Config{
+		Site: s, Identity: identity, Claims: enrol.Claims{"board": "test"}, In: []io.ReadCloser{r}, Spool: spool.New(64 << 20),
+		Log: slog.New(slog.DiscardHandler),
+		Say: func(line string) {
+			u.mu.Lock()
+			defer u.mu.Unlock()
+			u.said = append(u.said, line)
+		},
+	}
+	change(&cfg)
+	go func() { u.done <- uplink.Run(ctx, cfg) }()
 	return u
 }
 

@@ -103,8 +103,7 @@ func (k *Keys) create(dir string) error {
 	defer os.RemoveAll(tmp)
 	for _, f := range k.keyFiles() {
 		rand.Read(f.secret[:]) // never fails
-		text := secretPrefix + f.name + " " + hex.EncodeToString(f.secret[:]) + "\n"
-		if err := durable.WriteFile(filepath.Join(tmp, f.name+".key"), []byte(text), 0o600); err != nil {
+		if err := f.write(filepath.Join(tmp, f.name+".key")); err != nil {
 			return err
 		}
 	}
@@ -123,6 +122,9 @@ func LoadKeys(dir string) (*Keys, error) {
 		if err := f.load(path); err != nil {
 			return nil, fmt.Errorf("loading site key %s: %w", path, err)
 		}
+	}
+	if err := k.resume(dir); err != nil {
+		return nil, fmt.Errorf("loading site keys: %w", err)
 	}
 	return k, nil
 }

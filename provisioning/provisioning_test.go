@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/crypto/curve25519"
 
+	"github.com/taproot-sensor/taproot/internal/bpf"
 	"github.com/taproot-sensor/taproot/provisioning"
 	"github.com/taproot-sensor/taproot/wire/site"
 )
@@ -134,6 +135,11 @@ func TestSiteFile(t *testing.T) {
 	k, _ := newKeys(t)
 	want := k.Site(`a "quoted" <näme> \ `, []string{"192.0.2.1:7755", "[2001:db8::1]:7755", "collector.example:53"})
 	path := filepath.Join(t.TempDir(), "site.toml")
+	want.Kinds, want.Filter = []string{"flow", "sensor"}, `not (port 22 or host 2001:db8::1)`
+	var err error
+	if want.Program, err = bpf.Compile(want.Filter); err != nil {
+		t.Fatal(err)
+	}
 	if err := provisioning.WriteSite(path, want); err != nil {
 		t.Fatal(err)
 	}
@@ -179,6 +185,10 @@ func TestLoadSiteRefuses(t *testing.T) {
 		{"long private key", box, `"` + strings.Repeat("1", 128) + `"`, `line 5: key "box": 128 hex digits are a private key`},
 		{"key as number", box, "7", `line 5: key "box": want a text in quotes`},
 		{"empty name", `"home"`, `""`, `line 2: key "name": 0 bytes, want 1 to 64`},
+		{"unknown kind", "# a site", `kinds = ["flow", "dnss"]`, `line 1: key "kinds": no kind "dnss"; there are flow, dns`},
+		{"kinds no list", "# a site", `kinds = "flow"`, `line 1: key "kinds": want a list`},
+		{"bad filter", "# a site", `filter = "host example.org"`, `line 1: key "filter": filter "host example.org": host "example.org": want an IP address`},
+		{"kinds and filter", "# a site", "kinds = [\"flow\"]\nfilter = \"not port 22\"", ""},
 		{"syntax", `name = "home"`, `name = home`, "line 2: "},
 		{"twice", "# a site", `name = "x"`, "line 2: "},
 		{"empty file", goodSite, "", `key "name" is missing`},

@@ -14,7 +14,9 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"github.com/taproot-sensor/taproot/internal/bpf"
 	"github.com/taproot-sensor/taproot/internal/durable"
+	"github.com/taproot-sensor/taproot/wire/record"
 	"github.com/taproot-sensor/taproot/wire/site"
 )
 
@@ -22,7 +24,8 @@ import (
 type setting struct {
 	key  string
 	doc  string
-	hint string // what to do when it is missing; "" for a key that may be
+	hint string // what to do when it is missing; empty where it may be
+	like string // an example of one that may be missing
 	set  func(*site.Site, any) error
 	get  func(*site.Site) any
 }
@@ -44,7 +47,7 @@ var settings = []setting{
 	},
 	{
 		key:  "collectors",
-		doc:  "Where sensors reach the collector: \"host:port\", up to 8, the first that answers is used.",
+		doc:  "Where sensors reach the collector, up to 8, the first that answers is used:\n# \"host:port\" (UDP), \"dtls://host:port\" or \"wss://host[:port]\".",
 		hint: `add where sensors reach the collector, such as collectors = ["192.0.2.1:7755"]`,
 		set:  setCollectors,
 		get:  func(s *site.Site) any { return s.Collectors },
@@ -52,6 +55,44 @@ var settings = []setting{
 	keySetting("box", "X25519 public key that a sensor's first words are sealed to.", func(s *site.Site) *site.Key { return &s.Box }),
 	keySetting("identity", "Ed25519 public key that signs for the collector.", func(s *site.Site) *site.Key { return &s.Identity }),
 	keySetting("next", "SHA-256 of the box key that will follow: with it the key can be changed without new images.", func(s *site.Site) *site.Key { return &s.Next }),
+	optional(keySetting("ca", "SHA-256 of the public key of the site's certificate authority, for dtls:// and wss://.", func(s *site.Site) *site.Key { return &s.CA }), `"64 hex digits, which the collector puts here"`),
+	{
+		key:  "proxy",
+		doc:  "HTTP proxy that wss:// is dialled through.",
+		like: `"http://192.0.2.3:3128"`,
+		set: func(s *site.Site, v any) (err error) {
+			if s.Proxy, err = text(v); err == nil {
+				err = site.CheckProxy(s.Proxy)
+			}
+			return err
+		},
+		get: func(s *site.Site) any { return s.Proxy },
+	},
+	{
+		key:  "kinds",
+		doc:  "Kinds of records that sensors send. \"default\" is all but layer, which is one record per header.",
+		like: `["flow", "dns", "tls", "asset", "sensor"]`,
+		set: func(s *site.Site, v any) (err error) {
+			if s.Kinds, err = texts(v); err == nil {
+				_, err = record.ParseKinds(s.Kinds)
+			}
+			return err
+		},
+		get: func(s *site.Site) any { return s.Kinds },
+	},
+	{
+		key:  "filter",
+		doc:  "Which frames sensors look at, in tcpdump's language; all others are not even counted.",
+		like: `"not (host 192.0.2.7 and tcp port 9102)"`,
+		set: func(s *site.Site, v any) (err error) {
+			if s.Filter, err = text(v); err == nil {
+				s.Filter = strings.TrimSpace(s.Filter)
+				s.Program, err = bpf.Compile(s.Filter)
+			}
+			return err
+		},
+		get: func(s *site.Site) any { return s.Filter },
+	},
 	{
 		key: "install",
 		doc: "What an ISO of this site does beside running: \"ask\" on its console whether to install, or \"unattended\", which\n# erases and installs on the machine's only fixed disk without asking.",
@@ -66,6 +107,15 @@ var settings = []setting{
 		},
 		get: func(s *site.Site) any { return cmp.Or(s.Install, installAsk) },
 	},
+}
+
+// missing are the values, as JSON, of settings that are not given.
+var missing = []string{"null", "[]", `""`, `"` + site.Key{}.String() + `"`}
+
+// optional makes a setting one that may be missing.
+func optional(s setting, like string) setting {
+	s.hint, s.like = "", like
+	return s
 }
 
 // installAsk is the word of a site file for what an image says nothing about.
@@ -107,6 +157,21 @@ func text(v any) (string, error) {
 	return s, nil
 }
 
+func texts(v any) (out []string, err error) {
+	list, ok := v.([]any)
+	if !ok {
+		return nil, errors.New("want a list of texts in quotes")
+	}
+	for _, v := range list {
+		s, err := text(v)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
 func setCollectors(s *site.Site, v any) error {
 	list, ok := v.([]any)
 	if !ok {
@@ -120,7 +185,7 @@ func setCollectors(s *site.Site, v any) error {
 		if err != nil {
 			return err
 		}
-		if err := site.CheckAddress(addr); err != nil {
+		if _, err := site.ParseAddress(addr); err != nil {
 			return err
 		}
 		s.Collectors = append(s.Collectors, addr)
@@ -207,6 +272,10 @@ func appendSite(s site.Site) ([]byte, error) {
 		value, err := json.Marshal(set.get(&s)) // JSON's texts and lists are TOML's
 		if err != nil {
 			return nil, err
+		}
+		if set.hint == "" && slices.Contains(missing, string(value)) {
+			fmt.Fprintf(&b, "\n# %s\n# %s = %s\n", set.doc, set.key, set.like)
+			continue
 		}
 		fmt.Fprintf(&b, "\n# %s\n%s = %s\n", set.doc, set.key, value)
 	}

@@ -20,7 +20,7 @@ const reportEvery = 10 * time.Second
 
 // report sends the machine's counters to the collector, as any stage does.
 func (s *sensor) report(ctx context.Context) error {
-	tick := time.NewTicker(reportEvery)
+	tick := time.NewTicker(pace(reportEvery))
 	defer tick.Stop()
 	for {
 		s.relay.Send(healthFrame(time.Now(), s.counters()))
@@ -47,11 +47,13 @@ func (s *sensor) counters() []counter {
 		all = append(all, counter{"memory_available", int64(free)})
 	}
 	all = append(all, s.updates.counters()...)
-	if s.tap == "" {
-		return append(all, counter{"tap_missing", 1})
-	}
+	all = append(all, counter{"tap_missing", int64(s.missing)})
 	// A tap port never sends: this is 0 for as long as that is true.
-	return append(all, counter{"tap_sent_frames", linkStatistic(s.tap, "tx_packets")})
+	sent := int64(0)
+	for _, port := range s.taps {
+		sent += linkStatistic(port, "tx_packets")
+	}
+	return append(all, counter{"tap_sent_frames", sent})
 }
 
 // linkStatistic returns a number that the kernel keeps of an interface, or -1.
@@ -74,5 +76,5 @@ func healthFrame(now time.Time, counters []counter) batch.Frame {
 		b.Append(&record.Sensor{Time: record.Nanos(now.UnixNano()), Stage: "init", Counter: c.name, Value: c.value})
 	}
 	block := b.AppendBlock(nil)
-	return batch.Frame{Class: batch.Health, Records: b.Rows(), Batch: batch.Append(nil, batch.None, len(block), block)}
+	return batch.Frame{Class: batch.Health, Records: b.Rows(), Kinds: []batch.KindCount{{Kind: record.SensorDef.Kind, Records: b.Rows()}}, Batch: batch.Append(nil, batch.None, len(block), block)}
 }

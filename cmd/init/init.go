@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"sync"
@@ -34,7 +35,8 @@ type sensor struct {
 	key    ed25519.PrivateKey // who this sensor is, until power-off
 	budget boot.Budget
 
-	tap     string // name of the tap port, or "" if it is missing
+	taps    []string // names of the tap ports that are there
+	missing int      // tap ports that are not
 	stages  []*jail.Stage
 	relay   *jail.Relay
 	copying sync.WaitGroup // of batches into relay
@@ -58,14 +60,14 @@ func runInit(ctx context.Context, log *slog.Logger) error {
 	say("init up")
 	ctx, s.end = context.WithCancel(ctx)
 	defer s.end()
-	if err := boot.WatchPowerButton(s.end); err != nil {
+	if err := boot.WatchPowerButton(onPower(s.end)); err != nil {
 		log.Warn("no power button", "err", err)
 	}
 	s.trial.Show(update.Up)
 	if len(missing) == 0 {
 		s.trial.Show(update.Ports)
 	}
-	if err := s.upTap(missing); err != nil {
+	if err := s.upTaps(missing); err != nil {
 		return err
 	}
 	if err := s.run(ctx); err != nil {
@@ -112,7 +114,7 @@ func (s *sensor) prepare() (missing []board.Port, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s.budget = boot.Divide(memory)
+	s.budget = boot.Divide(memory, runtime.NumCPU())
 	if _, s.key, err = ed25519.GenerateKey(nil); err != nil {
 		return nil, err
 	}
@@ -151,18 +153,25 @@ func (s *sensor) lateDrivers(ctx context.Context) error {
 	return s.freeDrivers()
 }
 
-// upTap brings the tap port up. A machine without one stays reachable, so that
-// its operator learns what is wrong.
-func (s *sensor) upTap(missing []board.Port) error {
+// upTaps brings the tap ports up. A machine without one stays reachable, so
+// that its operator learns what is wrong.
+func (s *sensor) upTaps(missing []board.Port) error {
 	for _, p := range missing {
 		say("%s port missing: board %q wants %s at %s", p.Role, s.board.Name, p.Name, cmp.Or(p.Device, "one of at least "+strconv.Itoa(len(s.board.Ports))+" Ethernet adapters"))
 	}
-	tap := s.board.Port(board.Tap)
-	if slices.Contains(missing, tap) {
-		return nil
+	for _, p := range s.board.Ports {
+		switch {
+		case p.Role != board.Tap:
+		case slices.Contains(missing, p):
+			s.missing++
+		default:
+			if err := boot.UpTap(p.Name); err != nil {
+				return err
+			}
+			s.taps = append(s.taps, p.Name)
+		}
 	}
-	s.tap = tap.Name
-	return boot.UpTap(tap.Name)
+	return nil
 }
 
 // run runs the sensor until ctx ends, and then its stages in the order that
@@ -178,7 +187,7 @@ func (s *sensor) run(ctx context.Context) error {
 	}
 	uplink := s.uplinkStage()
 	s.stages = []*jail.Stage{uplink}
-	if s.tap != "" {
+	if len(s.taps) > 0 {
 		s.stages = append(s.stages, s.meterStage())
 	}
 
@@ -216,9 +225,10 @@ func (s *sensor) run(ctx context.Context) error {
 // watchdog keeps the machine from being reset while every stage is alive.
 func (s *sensor) watchdog(ctx context.Context) error {
 	w := boot.Watchdog{
-		Timeout: s.board.Watchdog,
+		Timeout: pace(s.board.Watchdog),
 		Healthy: func() bool {
-			return !slices.ContainsFunc(s.stages, func(stage *jail.Stage) bool { return !stage.Alive(s.board.Watchdog / 2) })
+			silent := func(stage *jail.Stage) bool { return !stage.Alive(s.board.Watchdog / 2) }
+			return mayPing() && !slices.ContainsFunc(s.stages, silent)
 		},
 		Pinged: func() { s.trial.Show(update.Watchdog) },
 		Stay:   s.restart.Load,

@@ -44,8 +44,8 @@ const grace = 8 * time.Second
 
 // The descriptors that a stage is handed.
 const (
-	meterRing = jail.FirstFD
-	meterOut  = jail.FirstFD + 1
+	meterOut  = jail.FirstFD
+	meterRing = jail.FirstFD + 1 // the first of the rings, by port and shard
 	uplinkIn  = jail.FirstFD
 )
 
@@ -53,7 +53,7 @@ const (
 // namespaces of its own as unshare says, and the descriptors from files.
 func (s *sensor) newStage(name string, config any, heap int, unshare uintptr, files func() ([]*os.File, error)) *jail.Stage {
 	return &jail.Stage{
-		Name: name, Silence: silence, Grace: grace, Log: s.log,
+		Name: name, Silence: pace(silence), Grace: grace, Log: s.log,
 		Command: func() (*exec.Cmd, error) {
 			text, err := json.Marshal(config)
 			if err != nil {
@@ -73,9 +73,12 @@ func (s *sensor) newStage(name string, config any, heap int, unshare uintptr, fi
 
 // meterConfig is what meter is told.
 type meterConfig struct {
-	Ring      capture.RingOptions
-	Flows     int
-	FirstFlow uint64 // flows are numbered from here on
+	Ports     []string
+	Shards    int
+	Ring      capture.RingOptions // of all rings together
+	Flows     int                 // of each shard
+	Kinds     []string            // of records to send
+	FirstFlow uint64              // flows are numbered from here on
 }
 
 // flowsPerStart is the distance between the flow numbers of a meter and of the
@@ -84,18 +87,27 @@ const flowsPerStart = 1 << 48
 
 // meterStage returns the stage that reads frames.
 func (s *sensor) meterStage() *jail.Stage {
-	ring := capture.RingOptions{Blocks: s.budget.Ring / capture.BlockSize, LockFilter: true}
-	config := &meterConfig{Ring: ring, Flows: s.budget.Flows}
+	config := &meterConfig{
+		Ports: s.taps, Shards: s.budget.Shards, Flows: s.budget.Flows / s.budget.Shards,
+		Ring:  capture.RingOptions{Blocks: s.budget.Ring / capture.BlockSize, Filter: s.site.Program, LockFilter: true},
+		Kinds: s.site.Kinds,
+	}
 	return s.newStage("meter", config, s.budget.Meter, jail.Unshared, func() ([]*os.File, error) {
-		socket, err := capture.OpenSocket(s.tap, ring)
-		if err != nil {
-			return nil, err
-		}
 		config.FirstFlow += flowsPerStart // for the next one: this one has been told
 		batches, out, err := os.Pipe()
 		if err != nil {
-			socket.Close()
 			return nil, err
+		}
+		files := []*os.File{out}
+		for _, port := range s.taps {
+			sockets, err := capture.OpenSockets(port, config.Shards, config.Ring.Share(len(s.taps), config.Shards))
+			if err != nil {
+				for _, f := range append(files, batches) {
+					f.Close()
+				}
+				return nil, err
+			}
+			files = append(files, sockets...)
 		}
 		s.copying.Go(func() {
 			defer batches.Close()
@@ -103,28 +115,39 @@ func (s *sensor) meterStage() *jail.Stage {
 				s.log.Error("batches of meter", "err", err)
 			}
 		})
-		say("tap port %s open", s.tap)
+		for _, port := range s.taps {
+			say("tap port %s open", port)
+		}
 		s.trial.Show(update.Ring)
-		return []*os.File{socket, out}, nil
+		return files, nil
 	})
 }
 
 // runMeter is the process that looks at traffic.
 func runMeter(ctx context.Context, _ *slog.Logger) error {
 	supervisor := jail.Supervisor()
-	if err := jail.Enter(jail.Cell{UID: meterUID, Root: meterRoot, MaxFiles: 16}); err != nil {
+	if err := jail.Enter(jail.Cell{UID: meterUID, Root: meterRoot, MaxFiles: 64}); err != nil {
 		return err
 	}
 	var c meterConfig
 	if err := json.NewDecoder(os.Stdin).Decode(&c); err != nil {
 		return fmt.Errorf("reading config: %w", err)
 	}
-	socket, out := os.NewFile(meterRing, "ring"), os.NewFile(meterOut, "batches")
-	ring, err := capture.RingFrom(socket, c.Ring)
+	lookAround()
+	out := os.NewFile(meterOut, "batches")
+	var rings []*os.File
+	var byPort [][]*os.File
+	for _, port := range c.Ports {
+		for range c.Shards {
+			rings = append(rings, os.NewFile(uintptr(meterRing+len(rings)), port))
+		}
+		byPort = append(byPort, rings[len(rings)-c.Shards:])
+	}
+	sources, err := capture.SourcesFrom(byPort, c.Ring)
 	if err != nil {
 		return err
 	}
-	landlock, err := jail.ShutIn([]*os.File{out}, []*os.File{socket})
+	landlock, err := jail.ShutIn([]*os.File{out}, rings)
 	if err != nil {
 		return err
 	}
@@ -132,10 +155,10 @@ func runMeter(ctx context.Context, _ *slog.Logger) error {
 		say("meter: this kernel has no landlock, the system call filter is alone")
 	}
 	tryToEscape(landlock)
-	return meter.Run(ctx, meter.Config{
-		Source: ring, Out: out,
-		FlowCapacity: c.Flows, FirstFlow: c.FirstFlow, Heartbeat: supervisor.Beat,
-	})
+	return meter.RunShards(ctx, meter.Config{
+		Out: out, Kinds: c.Kinds, FlowCapacity: c.Flows, FirstFlow: c.FirstFlow,
+		Heartbeat: heartbeat(c.FirstFlow/flowsPerStart, supervisor.Beat),
+	}, sources)
 }
 
 // uplinkConfig is what uplink is told.

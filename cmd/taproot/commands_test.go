@@ -29,7 +29,7 @@ type site struct {
 
 var sensorID = enrol.Identity{0xab, 0xcd}
 
-func startCollector(t *testing.T) site {
+func startCollector(t *testing.T, args ...string) site {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "tp") // short: a socket goes there
 	if err != nil {
@@ -44,7 +44,7 @@ func startCollector(t *testing.T) site {
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {
-		done <- run(ctx, []string{"collector", "--data", s.dir, "--listen", "127.0.0.1:0"}, io.Discard, io.Discard)
+		done <- run(ctx, append([]string{"collector", "--data", s.dir, "--listen", "127.0.0.1:0"}, args...), io.Discard, io.Discard)
 	}()
 	t.Cleanup(func() {
 		stop()

@@ -18,6 +18,7 @@ import (
 	"github.com/taproot-sensor/taproot/collector/journal"
 	"github.com/taproot-sensor/taproot/collector/lake"
 	"github.com/taproot-sensor/taproot/collector/unpack"
+	"github.com/taproot-sensor/taproot/firmware/capture"
 	"github.com/taproot-sensor/taproot/firmware/meter"
 	"github.com/taproot-sensor/taproot/wire/batch"
 	"github.com/taproot-sensor/taproot/wire/record"
@@ -31,16 +32,16 @@ type recordWriter interface {
 	close() error
 }
 
-// meterTo runs a meter and gives its records to writers, until the source or
-// ctx ends. All that was metered until then is written.
-func meterTo(ctx context.Context, cfg meter.Config, writers []recordWriter) error {
+// meterTo runs a meter for each of sources and gives their records to writers,
+// until the sources or ctx end. All that was metered until then is written.
+func meterTo(ctx context.Context, cfg meter.Config, sources []capture.Source, writers []recordWriter) error {
 	in, out := io.Pipe()
 	cfg.Out = out
 	var broken error
 	var g errgroup.Group
 	g.Go(func() error {
 		defer out.Close()
-		broken = meter.Run(ctx, cfg)
+		broken = meter.RunShards(ctx, cfg, sources)
 		return nil
 	})
 	err := copyRecords(bufio.NewReaderSize(in, batch.MaxSize), writers)
@@ -79,7 +80,7 @@ func copyRecords(in io.Reader, writers []recordWriter) error {
 // jsonRecords writes a JSON object per line.
 type jsonRecords struct {
 	w     io.Writer
-	kind  string // only these; empty for all
+	quiet bool // nothing of the sensor itself
 	file  *os.File
 	lines []byte
 }
@@ -87,7 +88,7 @@ type jsonRecords struct {
 func (j *jsonRecords) write(_ batch.Frame, blocks []record.Block) error {
 	j.lines = j.lines[:0]
 	for i := range blocks {
-		if j.kind != "" && blocks[i].Kind != j.kind {
+		if j.quiet && blocks[i].Kind == record.SensorDef.Kind {
 			continue
 		}
 		for row := range blocks[i].Rows {
@@ -163,6 +164,7 @@ func openParquet(dir string, log *slog.Logger) (*parquetRecords, error) {
 
 func (p *parquetRecords) write(f batch.Frame, _ []record.Block) error {
 	p.number++
+	p.journal.WaitRoom()
 	p.journal.Append(journal.Entry{Batch: p.number, Received: time.Now().UnixNano(), Body: f.Batch}, func(err error) {
 		if err != nil {
 			select {
@@ -197,6 +199,7 @@ func (p *parquetRecords) sync() error {
 	done := make(chan error, 1)
 	empty := batch.Append(nil, batch.None, 0, nil)
 	p.number++
+	p.journal.WaitRoom()
 	p.journal.Append(journal.Entry{Batch: p.number, Received: time.Now().UnixNano(), Body: empty}, func(err error) { done <- err })
 	return <-done
 }

@@ -49,24 +49,30 @@ func TestSensorWritesJSON(t *testing.T) {
 	if len(dns) == 0 || len(ofKind(all, "flow")) == 0 || len(ofKind(all, "sensor")) == 0 {
 		t.Fatalf("%d records of dns in %d, want those of flow, dns and sensor", len(dns), len(all))
 	}
-	if got := sensor(t, "--read", captures+"dns.pcap", "--kind", "dns"); len(got) != len(dns) || len(ofKind(got, "dns")) != len(got) {
-		t.Errorf("--kind dns: %d records, want %d", len(got), len(dns))
+	if got := sensor(t, "--read", captures+"dns.pcap", "--kinds", "dns"); len(ofKind(got, "dns")) != len(dns) || len(got) != len(dns) {
+		t.Errorf("--kinds dns: %d records, want %d", len(got), len(dns))
 	}
 	if got := sensor(t, "--read", captures+"dns.pcap", "--flows-only"); len(ofKind(got, "flow")) != len(ofKind(all, "flow")) || len(ofKind(got, "dns")) != 0 {
 		t.Errorf("--flows-only: %d flows, want %d and nothing of dns", len(ofKind(got, "flow")), len(ofKind(all, "flow")))
 	}
-	if len(ofKind(sensor(t, "--read", captures+"dns.pcap", "--layers"), "layer")) == 0 {
-		t.Error("--layers: no records of layer")
+	if len(ofKind(sensor(t, "--read", captures+"dns.pcap", "--kinds", "default,layer"), "layer")) == 0 {
+		t.Error("--kinds default,layer: no records of layer")
+	}
+	if got := sensor(t, "--read", captures+"dns.pcap", "--filter", "not port 53"); len(ofKind(got, "dns")) != 0 || len(ofKind(got, "flow")) == 0 {
+		t.Errorf("--filter: %d records of dns, %d of flow", len(ofKind(got, "dns")), len(ofKind(got, "flow")))
+	}
+	if got := sensor(t, "--read", captures+"dns.pcap", "--shards", "2"); len(ofKind(got, "dns")) != len(dns) {
+		t.Errorf("--shards 2: %d records of dns, want %d", len(ofKind(got, "dns")), len(dns))
 	}
 	file := filepath.Join(t.TempDir(), "records")
-	if got := sensor(t, "--read", captures+"dns.pcap", "-o", file, "--kind", "flow"); len(got) != 0 {
+	if got := sensor(t, "--read", captures+"dns.pcap", "-o", file); len(got) != 0 {
 		t.Errorf("-o FILE: %d records on stdout", len(got))
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := len(objects(t, text)), len(ofKind(all, "flow")); got != want {
+	if got, want := len(objects(t, text)), len(all); got != want {
 		t.Errorf("-o FILE: %d records, want %d", got, want)
 	}
 }
@@ -177,15 +183,14 @@ func TestSensorRefusesFlags(t *testing.T) {
 		args string
 		want string
 	}{
-		{"", "want one of -i INTERFACE and --read FILE"},
-		{"-i eth0 --read " + file, "want one of -i INTERFACE and --read FILE"},
+		{"", "want one of -i PORTS and --read FILE"},
+		{"-i eth0 --read " + file, "want one of -i PORTS and --read FILE"},
 		{"--read " + file + " --site s --zeek d", "--site sends all records to its collector"},
-		{"--read " + file + " --site s --kind dns", "--site sends all records to its collector"},
-		{"--read " + file + " --site s --layers", "without --site"},
 		{"--read " + file + " --key k", "it needs --site FILE"},
-		{"--read " + file + " --flows-only --layers", "exclude each other"},
-		{"--read " + file + " --zeek d --kind dns", "it needs -o FILE"},
-		{"--read " + file + " --kind dnss", `no kind "dnss"; there are flow, dns, tls`},
+		{"--read " + file + " --flows-only --kinds default,layer", "exclude each other"},
+		{"--read " + file + " --filter frobnicate", `"frobnicate" is not understood`},
+		{"--read - --shards 2", "stdin can be read once"},
+		{"--read " + file + " --kinds dns,dnss", `no kind "dnss"; there are flow, dns, tls`},
 		{"--read " + file + " --zeek d --parquet d", "directories of their own"},
 		{"--read " + file + ".missing", "no such file"},
 		{"--read " + file + " more", "--help\" has examples"},

@@ -23,6 +23,9 @@ func runSensors(ctx context.Context, args []string, stdout, stderr io.Writer) er
   taproot sensors list --json
   taproot sensors approve ABCD-EFGH     after comparing the code with the sensor's console
   taproot sensors revoke 3f9c2a71       by the first digits of the id
+
+LOST are records that will never be stored, WAITING those in the sensor's RAM when it last said so, UNSEEN
+frames that it could not look at; --json has every reason.
 `, stdout)
 	data := dataFlag(fs)
 	asJSON := fs.Bool("json", false, "print JSON")
@@ -67,16 +70,17 @@ func runSensors(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	return nil
 }
 
-func printSensors(stdout, stderr io.Writer, list []fleet.Sensor) error {
+func printSensors(stdout, stderr io.Writer, list []control.Sensor) error {
 	if len(list) == 0 {
 		fmt.Fprintln(stderr, "no sensor has reached this collector yet")
 		return nil
 	}
 	tw := tabwriter.NewWriter(stdout, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(tw, "CODE\tSENSOR\tSTATE\tEVIDENCE\tBOARD\tHOST\tADDRESS\tLAST SEEN")
+	fmt.Fprintln(tw, "CODE\tSENSOR\tSTATE\tEVIDENCE\tBOARD\tHOST\tADDRESS\tLAST SEEN\tLOST\tWAITING\tUNSEEN")
 	for _, s := range list {
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", s.Code, s.ID[:16], s.State, s.Evidence,
-			printable(s.Claims["board"]), printable(s.Claims["host"]), s.Address, s.LastSeen.Local().Format(time.DateTime))
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\t%d\t%d\t%d\n", s.Code, s.ID[:16], s.State, s.Evidence,
+			printable(s.Claims["board"]), printable(s.Claims["host"]), s.Address, s.LastSeen.Local().Format(time.DateTime),
+			s.Loss.Records, s.Loss.Waiting, s.Loss.Frames)
 	}
 	return tw.Flush()
 }

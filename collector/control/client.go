@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/taproot-sensor/taproot/collector/fleet"
+	"github.com/taproot-sensor/taproot/wire/site"
 )
 
 // A Client speaks to the collector that runs on a data directory.
@@ -29,8 +30,8 @@ func NewClient(dir string) *Client {
 	return &Client{dir: dir, http: http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
 }
 
-// Sensors returns the fleet.
-func (c *Client) Sensors(ctx context.Context) (list []fleet.Sensor, err error) {
+// Sensors returns the fleet, and what was lost of each sensor.
+func (c *Client) Sensors(ctx context.Context) (list []Sensor, err error) {
 	return list, c.value(ctx, "GET", "/v1/sensors", nil, &list)
 }
 
@@ -50,6 +51,16 @@ func (c *Client) decide(ctx context.Context, ref, verb, by string) (s fleet.Sens
 		return s, err
 	}
 	return s, c.value(ctx, "POST", "/v1/sensors/"+url.PathEscape(ref)+"/"+verb, body, &s)
+}
+
+// Rotate ends the collector's epoch.
+func (c *Client) Rotate(ctx context.Context) error {
+	return c.value(ctx, "POST", "/v1/keys/rotate", nil, &struct{}{})
+}
+
+// HandOver makes the site's next box key the one in use, and returns the site.
+func (c *Client) HandOver(ctx context.Context) (s site.Site, err error) {
+	return s, c.value(ctx, "POST", "/v1/keys/handover", nil, &s)
 }
 
 // Status returns the collector's counters.

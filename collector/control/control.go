@@ -1,12 +1,14 @@
 // Package control is how people's commands reach a running collector: HTTP
 // over a unix socket that only the collector's user can open.
 //
-//	GET  /v1/sensors                the fleet
+//	GET  /v1/sensors                the fleet, and what was lost of each sensor
 //	POST /v1/sensors/{ref}/approve  {"by": "who"}
 //	POST /v1/sensors/{ref}/revoke   {"by": "who"}
 //	POST /v1/query                  SQL; answers with a stream of JSON lines
 //	GET  /v1/tail?kind=K            records as they become durable, JSON lines
 //	GET  /v1/status                 counters
+//	POST /v1/keys/rotate            end the epoch
+//	POST /v1/keys/handover          make the next box key the one in use; answers with the site's keys
 //
 // An error before the first byte of an answer is a status and a line of text;
 // an error in a stream is its last line, {"error": "…"}.
@@ -26,6 +28,8 @@ import (
 
 	"github.com/taproot-sensor/taproot/collector/fleet"
 	"github.com/taproot-sensor/taproot/collector/journal"
+	"github.com/taproot-sensor/taproot/collector/tally"
+	"github.com/taproot-sensor/taproot/wire/site"
 )
 
 // maxSQL bounds a query's text, in bytes.
@@ -69,15 +73,25 @@ type Status struct {
 	Problems []string          `json:"problems,omitempty"` // what keeps the collector from doing its work
 }
 
+// Sensor is one sensor in what GET /v1/sensors answers.
+type Sensor struct {
+	fleet.Sensor
+	Loss tally.Loss `json:"loss"`
+}
+
 // Server answers on the control socket.
 type Server struct {
 	Fleet   *fleet.Registry
+	Loss    func(sensor string) tally.Loss // what was lost of a sensor, by its id
 	Journal *journal.Journal
 	Decided func(fleet.Sensor) // is told of every decision about a sensor
 	// Query makes all that is durable visible and writes the answer to out as
 	// package query does.
 	Query  func(ctx context.Context, sql string, out io.Writer) error
 	Status func() Status
+
+	Rotate   func()                    // ends the epoch
+	HandOver func() (site.Site, error) // makes the next box key the one in use
 }
 
 // closeAfter is how long answers under way may go on when the server is asked
@@ -112,11 +126,23 @@ func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/sensors", func(w http.ResponseWriter, r *http.Request) {
 		list, err := s.Fleet.List(r.Context())
-		answer(w, list, err)
+		all := make([]Sensor, len(list))
+		for i := range list {
+			all[i] = Sensor{list[i], s.Loss(list[i].ID)}
+		}
+		answer(w, all, err)
 	})
 	mux.HandleFunc("POST /v1/sensors/{ref}/approve", s.decide((*fleet.Registry).Approve))
 	mux.HandleFunc("POST /v1/sensors/{ref}/revoke", s.decide((*fleet.Registry).Revoke))
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, r *http.Request) { answer(w, s.Status(), nil) })
+	mux.HandleFunc("POST /v1/keys/rotate", func(w http.ResponseWriter, r *http.Request) {
+		s.Rotate()
+		answer(w, struct{}{}, nil)
+	})
+	mux.HandleFunc("POST /v1/keys/handover", func(w http.ResponseWriter, r *http.Request) {
+		keys, err := s.HandOver()
+		answer(w, keys, err)
+	})
 	mux.HandleFunc("POST /v1/query", s.query)
 	mux.HandleFunc("GET /v1/tail", s.tail)
 	return mux

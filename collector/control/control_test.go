@@ -18,9 +18,11 @@ import (
 	"github.com/taproot-sensor/taproot/collector/control"
 	"github.com/taproot-sensor/taproot/collector/fleet"
 	"github.com/taproot-sensor/taproot/collector/journal"
+	"github.com/taproot-sensor/taproot/collector/tally"
 	"github.com/taproot-sensor/taproot/wire/batch"
 	"github.com/taproot-sensor/taproot/wire/enrol"
 	"github.com/taproot-sensor/taproot/wire/record"
+	"github.com/taproot-sensor/taproot/wire/site"
 )
 
 // shortDir returns a directory whose path leaves room for a socket.
@@ -39,6 +41,7 @@ type running struct {
 	dir     string
 	server  *control.Server
 	decided []fleet.Sensor
+	rotated int
 }
 
 // run starts a server with one pending sensor, and stops it with the test.
@@ -60,7 +63,12 @@ func run(t *testing.T) *running {
 	t.Cleanup(func() { j.Close() })
 	r.server = &control.Server{
 		Fleet: reg, Journal: j,
-		Decided: func(s fleet.Sensor) { r.decided = append(r.decided, s) },
+		Loss: func(string) tally.Loss {
+			return tally.Loss{Records: 7, Reasons: map[string]uint64{"spool.drop_full_flow": 7}}
+		},
+		Rotate:   func() { r.rotated++ },
+		HandOver: func() (site.Site, error) { return site.Site{Name: "home", Box: site.Key{1}}, nil },
+		Decided:  func(s fleet.Sensor) { r.decided = append(r.decided, s) },
 		Query: func(_ context.Context, sql string, out io.Writer) error {
 			fmt.Fprintf(out, "[%q]\n", sql)
 			return nil
@@ -84,6 +92,16 @@ func run(t *testing.T) *running {
 	return r
 }
 
+func TestKeys(t *testing.T) {
+	r := run(t)
+	if err := r.Rotate(t.Context()); err != nil || r.rotated != 1 {
+		t.Errorf("Rotate = %v, rotated %d times", err, r.rotated)
+	}
+	if s, err := r.HandOver(t.Context()); err != nil || s.Box != (site.Key{1}) {
+		t.Errorf("HandOver = %+v, %v", s, err)
+	}
+}
+
 func TestSensors(t *testing.T) {
 	r := run(t)
 	code := enrol.Identity{1}.Code()
@@ -98,7 +116,7 @@ func TestSensors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]fleet.Sensor{s}, list); diff != "" {
+	if diff := cmp.Diff([]control.Sensor{{Sensor: s, Loss: r.server.Loss("")}}, list); diff != "" {
 		t.Errorf("sensors (-want +got)\n%s", diff)
 	}
 	if len(r.decided) != 2 || r.decided[1].State != fleet.Revoked {

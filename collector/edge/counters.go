@@ -12,8 +12,10 @@ const (
 	duplicates
 	welcomes
 	cookies
+	moved
 	readErrors
 	writeErrors
+	dropKernel
 	dropNotOurs
 	dropVersion
 	dropOversize
@@ -44,8 +46,10 @@ var counterNames = [counterCount]string{
 	duplicates:      "chunks_again",
 	welcomes:        "welcomes",
 	cookies:         "cookies",
+	moved:           "moved",
 	readErrors:      "read_errors",
 	writeErrors:     "write_errors",
+	dropKernel:      "drop_kernel",
 	dropNotOurs:     "drop_not_ours",
 	dropVersion:     "drop_version",
 	dropOversize:    "drop_oversize",

@@ -4,21 +4,21 @@
 //
 // Everything that arrives is hostile until its header tag is right: until
 // then nothing is allocated and nothing but a counter changes. A HELLO, which
-// has no tag, waits in a short queue; when that fills, a cookie is asked for
-// before any public-key work. docs/format/wire.md has the bytes.
+// has no tag, must carry a fresh cookie before anything is kept or any
+// public-key work is done for it. docs/format/wire.md has the bytes.
 //
-// One goroutine reads, one answers HELLOs, one sends ACKs.
+// Datagrams come in by carriers (UDP here; DTLS and WebSocket beside it), which
+// read and call Receive. One goroutine answers HELLOs, one sends ACKs.
 package edge
 
 import (
 	"context"
 	"crypto/ed25519"
 	"errors"
-	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -31,13 +31,12 @@ import (
 )
 
 const (
-	// socketBuffer holds what arrives while the reader is held up: 8 MiB is
-	// 80 ms at 1 Gbit/s. The kernel may grant less (net.core.rmem_max).
-	socketBuffer = 8 << 20
 	// sensorWindow is how many bytes a sensor may have under way.
 	sensorWindow = 1 << 20
-	// ackEvery is how long acknowledgements are gathered.
-	ackEvery = 2 * time.Millisecond
+	// leastWindow lets one datagram through, to see whether there is room again.
+	leastWindow = session.MaxDatagram
+	// refusedFor is how long sensors hold back after the journal refused a batch.
+	refusedFor = time.Second
 	// idleSession is how long a silent session is kept. Sensors say something
 	// every 10 s.
 	idleSession = 10 * time.Minute
@@ -47,12 +46,13 @@ const (
 type Journal interface {
 	Append(e journal.Entry, done func(error))
 	Stored(sensor [32]byte, boot [16]byte) ranges.Set
+	// Pressure is from 0, while the journal keeps up, to 1, when it refuses.
+	Pressure() float64
 }
 
 // Config is what an edge needs.
 type Config struct {
-	Conn     *net.UDPConn
-	Box      *[32]byte // private half of the site's box key
+	Box      *[32]byte // private half of the site's box key, until SetBoxKeys
 	BoxKey   *[32]byte // its public half
 	Identity ed25519.PrivateKey
 	Journal  Journal
@@ -61,49 +61,50 @@ type Config struct {
 	Log    *slog.Logger
 }
 
-// Edge serves one UDP socket.
+// Edge serves the sensors that reach it by any carrier.
+//
+// Locks are taken in this order: joining, mu, a link's own, due's. What
+// carriers call takes no lock that all of them share but due's, and that only
+// for a session's first datagram of each gathering of ACKs.
 type Edge struct {
 	cfg      Config
 	counters counters
 	hellos   chan hello
 	gate     *gate
 	epochs   epochs
+	boxKeys  atomic.Pointer[map[enrol.KeyHint]*BoxKey]
+	sessions table
+	due      due
+	held     atomic.Int64 // bytes of incomplete batches, of all sessions
+	refused  atomic.Int64 // when the journal last refused a batch, Unix ns
 
 	// joining is held from asking what is decided about a sensor until its
-	// session is made: a revocation comes before or after, not between. It is
-	// taken before mu.
+	// session is made: a revocation comes before or after, not between.
 	joining sync.Mutex
 
-	mu       sync.RWMutex
-	sessions map[uint32]*link
-	sensors  map[enrol.Identity][]*link
-	dirty    map[*link]bool // sessions that an ACK is due to
-	held     int            // bytes of incomplete batches, of all sessions
+	mu      sync.RWMutex
+	sensors map[enrol.Identity][]*link // by who they are with, the oldest first
+	links   int
 }
 
 // New returns an edge that Run makes serve.
 func New(cfg Config) *Edge {
-	return &Edge{
+	e := &Edge{
 		cfg:      cfg,
-		hellos:   make(chan hello, 128),
+		hellos:   make(chan hello, helloQueue),
 		gate:     newGate(),
 		epochs:   epochs{identity: cfg.Identity},
-		sessions: map[uint32]*link{},
+		sessions: newTable(),
 		sensors:  map[enrol.Identity][]*link{},
-		dirty:    map[*link]bool{},
 	}
+	e.SetBoxKeys([]BoxKey{{Private: *cfg.Box, Public: *cfg.BoxKey}})
+	return e
 }
 
-// Run serves until ctx ends, then returns nil. ACKs for what was stored by
-// then go on until Close.
+// Run answers what Receive takes in until ctx ends, then returns nil. ACKs for
+// what is stored later are sent by Flush: carriers stay open until then.
 func (e *Edge) Run(ctx context.Context) error {
-	if err := e.cfg.Conn.SetReadBuffer(socketBuffer); err != nil {
-		e.cfg.Log.Warn("socket buffer stays small", "error", err)
-	}
 	g, ctx := errgroup.WithContext(ctx)
-	stop := context.AfterFunc(ctx, func() { e.cfg.Conn.SetReadDeadline(time.Now()) })
-	defer stop()
-	g.Go(func() error { return e.read(ctx) })
 	g.Go(func() error { return e.greet(ctx) })
 	g.Go(func() error { return e.acknowledge(ctx) })
 	return g.Wait()
@@ -111,28 +112,12 @@ func (e *Edge) Run(ctx context.Context) error {
 
 // Flush sends every ACK that is due: to be called once more after Run, when
 // the journal has finished its last commit.
-func (e *Edge) Flush() { e.sendAcks(time.Now()) }
+func (e *Edge) Flush() { e.sendAcks(&acks{}, time.Now()) }
 
-func (e *Edge) read(ctx context.Context) error {
-	buf := make([]byte, session.MaxDatagram+1)
-	for {
-		n, from, err := e.cfg.Conn.ReadFromUDPAddrPort(buf)
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case errors.Is(err, net.ErrClosed):
-			return fmt.Errorf("reading from sensors: %w", err)
-		case err != nil:
-			e.counters.add(readErrors)
-			continue
-		}
-		e.counters.add(datagrams)
-		e.receive(buf[:n], from)
-	}
-}
-
-// receive takes one datagram. It keeps nothing of d.
-func (e *Edge) receive(d []byte, from netip.AddrPort) {
+// Receive takes one datagram, and keeps nothing of it. It is safe for
+// concurrent use.
+func (e *Edge) Receive(d []byte, from Peer) {
+	e.counters.add(datagrams)
 	t, id, err := session.ParseHead(d)
 	switch {
 	case len(d) > session.MaxDatagram:
@@ -151,10 +136,8 @@ func (e *Edge) receive(d []byte, from netip.AddrPort) {
 }
 
 // data takes a DATA datagram.
-func (e *Edge) data(d []byte, id uint32, from netip.AddrPort) {
-	e.mu.RLock()
-	l := e.sessions[id]
-	e.mu.RUnlock()
+func (e *Edge) data(d []byte, id uint32, from Peer) {
+	l := e.sessions.get(id)
 	if l == nil {
 		e.counters.add(dropNoSession)
 		return
@@ -169,15 +152,16 @@ func (e *Edge) data(d []byte, id uint32, from netip.AddrPort) {
 		return
 	case !l.fresh(number):
 		e.counters.add(dropReplay)
-		e.due(l) // the ACK may have been lost
+		e.due.add(l) // the ACK may have been lost
 		return
 	}
-	plain, err := l.seal.Open(l.plain[:0], d)
+	buf := plains.Get().(*[seal.MaxPlain]byte)
+	defer plains.Put(buf)
+	plain, err := l.seal.Open(buf[:0], d)
 	if err != nil {
 		e.counters.add(dropForged)
 		return
 	}
-	l.plain = plain
 	chunk, err := session.ParseData(plain)
 	if err != nil {
 		e.counters.add(dropBadData)
@@ -188,65 +172,40 @@ func (e *Edge) data(d []byte, id uint32, from netip.AddrPort) {
 	}
 }
 
+// plains has buffers for what is opened, one for each carrier's goroutine.
+var plains = sync.Pool{New: func() any { return new([seal.MaxPlain]byte) }}
+
 // store has a whole batch stored, and acknowledges it when it is.
 func (e *Edge) store(l *link, number uint64, whole []byte) {
 	e.counters.add(batches)
-	entry := journal.Entry{Sensor: l.sensor, Boot: l.boot, Batch: number, Received: time.Now().UnixNano(), Body: whole}
+	now := time.Now().UnixNano()
+	entry := journal.Entry{Sensor: l.sensor, Boot: l.boot, Batch: number, Received: now, Body: whole}
 	e.cfg.Journal.Append(entry, func(err error) {
 		if err != nil {
 			e.counters.add(dropNotStored)
+			e.refused.Store(now)
 			l.giveBack(number)
-			return // no ACK: the sensor sends it again
+			e.due.add(l) // tells of the smaller window
+			return       // not in the ACK: the sensor sends it again
 		}
 		e.counters.add(stored)
 		l.store(number)
-		e.due(l)
+		e.due.add(l)
 	})
 }
 
-// due notes that l is to be sent an ACK.
-func (e *Edge) due(l *link) {
-	e.mu.Lock()
-	e.dirty[l] = true
-	e.mu.Unlock()
+// window is how many bytes a sensor may have under way: the less, the nearer the
+// journal is to its bounds, and next to none for a while after it refused a
+// batch, so that sensors hold back what would only be dropped.
+func (e *Edge) window(now time.Time) uint32 {
+	if now.Sub(time.Unix(0, e.refused.Load())) < refusedFor {
+		return leastWindow
+	}
+	return max(leastWindow, uint32(float64(sensorWindow)*(1-e.cfg.Journal.Pressure())))
 }
 
-// acknowledge sends ACKs in small gatherings, and drops idle sessions.
-func (e *Edge) acknowledge(ctx context.Context) error {
-	tick := time.NewTicker(ackEvery)
-	defer tick.Stop()
-	sweep := time.NewTicker(time.Minute)
-	defer sweep.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case now := <-tick.C:
-			e.sendAcks(now)
-		case now := <-sweep.C:
-			e.sweep(now)
-		}
-	}
-}
-
-func (e *Edge) sendAcks(now time.Time) {
-	e.mu.Lock()
-	dirty := e.dirty
-	if len(dirty) == 0 {
-		e.mu.Unlock()
-		return
-	}
-	e.dirty = make(map[*link]bool, len(dirty))
-	e.mu.Unlock()
-	current := e.epochs.current(now)
-	for l := range dirty {
-		d, to := l.ack(now, l.epoch != current.Key)
-		e.write(d, to)
-	}
-}
-
-func (e *Edge) write(d []byte, to netip.AddrPort) {
-	if _, err := e.cfg.Conn.WriteToUDPAddrPort(d, to); err != nil {
+func (e *Edge) write(d []byte, to Peer) {
+	if err := to.Via.Send(d, to.Addr); err != nil {
 		e.counters.add(writeErrors)
 	}
 }

@@ -3,13 +3,11 @@ package edge
 import (
 	"cmp"
 	"context"
-	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
-	"net/netip"
+	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"golang.org/x/crypto/nacl/box"
@@ -22,58 +20,46 @@ const (
 	// pendingRetry is after how many seconds a sensor that waits for its
 	// approval asks again.
 	pendingRetry = 1
-	// linksPerSensor bounds the sessions of one identity. One is in use; a
-	// HELLO of an earlier boot that is replayed makes one that nobody can use.
+	// helloQueue is how many HELLOs wait: a second's worth for a slow disk.
+	helloQueue = 256
+	// linksPerSensor bounds the sessions of one identity. One is in use; others
+	// are of earlier boots, or their WELCOME was lost.
 	linksPerSensor = 4
 	maxLinks       = 1 << 16
-	// epochLife is how long an epoch key is used: what is recorded on the wire
-	// and older than this cannot be opened any more, whatever is stolen.
-	epochLife = 7 * 24 * time.Hour
 )
 
 // hello is a HELLO that waits for its turn.
 type hello struct {
 	datagram []byte
-	from     netip.AddrPort
-	proved   bool // it waits in the half of the queue that needs a cookie
+	from     Peer
 }
 
-// queueHello queues a HELLO. Once the queue is half full, only those pass that
-// carry a cookie for the address they come from, and few of one address; the
-// others are asked to.
-func (e *Edge) queueHello(d []byte, from netip.AddrPort) {
-	proved := len(e.hellos) >= cap(e.hellos)/2
-	if proved {
-		h, err := enrol.ParseHello(d)
-		if err != nil {
-			e.counters.add(dropShort)
-			return
-		}
-		now := time.Now()
-		if !e.gate.valid(h.Cookie, from, now) {
-			e.counters.add(dropHelloCookie)
-			e.counters.add(cookies)
-			e.write(enrol.AppendCookie(nil, h.Nonce, e.gate.cookie(from, now)), from)
-			return
-		}
-		if !e.gate.enter(from) {
-			e.counters.add(dropHelloQueue)
-			return
-		}
+// queueHello queues a HELLO that carries a cookie for the address it comes
+// from, and asks for that all others. Few of one address may wait.
+func (e *Edge) queueHello(d []byte, from Peer) {
+	h, err := enrol.ParseHello(d)
+	if err != nil {
+		e.counters.add(dropShort)
+		return
 	}
-	h := hello{append([]byte(nil), d...), from, proved}
+	now := time.Now()
+	if !e.gate.valid(h.Cookie, from.Addr, now) {
+		e.counters.add(dropHelloCookie)
+		if e.gate.mayAsk(from.Addr, now) {
+			e.counters.add(cookies)
+			e.write(enrol.AppendCookie(nil, h.Nonce, e.gate.cookie(from.Addr, now)), from)
+		}
+		return
+	}
+	if !e.gate.enter(from.Addr) {
+		e.counters.add(dropHelloQueue)
+		return
+	}
 	select {
-	case e.hellos <- h:
+	case e.hellos <- hello{append([]byte(nil), d...), from}:
 	default:
 		e.counters.add(dropHelloQueue)
-		e.dequeued(h)
-	}
-}
-
-// dequeued notes that h waits no more.
-func (e *Edge) dequeued(h hello) {
-	if h.proved {
-		e.gate.leave(h.from)
+		e.gate.leave(from.Addr)
 	}
 }
 
@@ -84,22 +70,27 @@ func (e *Edge) greet(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case h := <-e.hellos:
-			e.dequeued(h)
+			e.gate.leave(h.from.Addr)
 			e.answer(h.datagram, h.from, time.Now())
 		}
 	}
 }
 
 // answer takes a HELLO and sends the WELCOME.
-func (e *Edge) answer(d []byte, from netip.AddrPort, now time.Time) {
+func (e *Edge) answer(d []byte, from Peer, now time.Time) {
 	sealed, err := enrol.ParseHello(d)
 	if err != nil {
 		e.counters.add(dropShort)
 		return
 	}
+	key := e.boxKey(sealed.Hint())
+	if key == nil {
+		e.counters.add(dropHelloSealed)
+		return
+	}
 	var shared [32]byte
-	box.Precompute(&shared, &sealed.BootKey, e.cfg.Box)
-	h, err := sealed.Open(&shared, e.cfg.BoxKey)
+	box.Precompute(&shared, &sealed.BootKey, &key.Private)
+	h, err := sealed.Open(&shared, &key.Public)
 	switch {
 	case errors.Is(err, enrol.ErrSealed):
 		e.counters.add(dropHelloSealed)
@@ -109,11 +100,17 @@ func (e *Edge) answer(d []byte, from netip.AddrPort, now time.Time) {
 		return
 	}
 	boot := enrol.BootOf(&sealed.BootKey)
-	if e.stale(h.Identity, boot, h.Attempt) {
+	if !e.gate.first(boot, h.Attempt, now) {
 		e.counters.add(dropHelloReplay)
 		return
 	}
 	w := enrol.Welcome{Hello: sealed.Nonce, Time: now.UnixNano(), Retry: pendingRetry}
+	if key.Handover != nil {
+		w.Status, w.Handover = enrol.Moved, *key.Handover
+		e.counters.add(moved)
+		e.write(enrol.AppendWelcome(nil, &shared, &w), from)
+		return
+	}
 	l, err := e.join(&w, &sealed, &h, boot, from, now)
 	if err != nil {
 		e.counters.add(dropHelloError)
@@ -123,29 +120,16 @@ func (e *Edge) answer(d []byte, from netip.AddrPort, now time.Time) {
 	e.counters.add(welcomes)
 	e.write(enrol.AppendWelcome(nil, &shared, &w), from)
 	if l != nil {
-		e.due(l) // tells what of this boot is stored already
+		e.due.add(l) // tells what of this boot is stored already
 	}
-}
-
-// stale reports whether a session of this boot was made by this HELLO already,
-// or by a later one.
-func (e *Edge) stale(id enrol.Identity, boot enrol.Boot, attempt uint64) bool {
-	e.mu.RLock()
-	defer e.mu.RUnlock()
-	for _, l := range e.sensors[id] {
-		if l.boot == boot && l.attempt >= attempt {
-			return true
-		}
-	}
-	return false
 }
 
 // join fills in w with what is decided about the sensor, and with a session if
 // it is approved.
-func (e *Edge) join(w *enrol.Welcome, sealed *enrol.SealedHello, h *enrol.Hello, boot enrol.Boot, from netip.AddrPort, now time.Time) (l *link, err error) {
+func (e *Edge) join(w *enrol.Welcome, sealed *enrol.SealedHello, h *enrol.Hello, boot enrol.Boot, from Peer, now time.Time) (l *link, err error) {
 	e.joining.Lock()
 	defer e.joining.Unlock()
-	w.Status, err = e.cfg.Decide(h.Identity, h.Claims, from)
+	w.Status, err = e.cfg.Decide(h.Identity, h.Claims, from.Addr)
 	if err == nil && w.Status == enrol.Approved {
 		l = e.newLink(w, sealed, h, boot, from, now)
 	}
@@ -153,21 +137,18 @@ func (e *Edge) join(w *enrol.Welcome, sealed *enrol.SealedHello, h *enrol.Hello,
 }
 
 // newLink makes a session and fills in w.
-func (e *Edge) newLink(w *enrol.Welcome, sealed *enrol.SealedHello, h *enrol.Hello, boot enrol.Boot, from netip.AddrPort, now time.Time) *link {
-	epoch := e.epochs.current(now)
-	var shared [32]byte
-	box.Precompute(&shared, &sealed.BootKey, &epoch.private)
+func (e *Edge) newLink(w *enrol.Welcome, sealed *enrol.SealedHello, h *enrol.Hello, boot enrol.Boot, from Peer, now time.Time) *link {
+	shared, epoch := e.epochs.precompute(&sealed.BootKey, now)
 	w.Epoch, w.Window = epoch.Epoch, sensorWindow
 	rand.Read(w.Salt[:])
 	l := &link{
-		sensor: h.Identity, boot: boot, epoch: epoch.Key, attempt: h.Attempt, said: h.Time, addr: from, made: now.UnixNano(),
-		seal:    seal.NewLink(&shared, w.Salt, seal.Collector),
-		partial: map[uint64]*partial{}, storing: map[uint64]struct{}{},
+		sensor: h.Identity, boot: boot, epoch: epoch.Key, said: h.Time, peer: from, made: now.UnixNano(),
+		seal:   seal.NewLink(&shared, w.Salt, seal.Collector),
 		stored: e.cfg.Journal.Stored(h.Identity, boot),
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for l.id == 0 || e.sessions[l.id] != nil {
+	for l.id == 0 || e.sessions.get(l.id) != nil {
 		var id [4]byte
 		rand.Read(id[:])
 		l.id = binary.BigEndian.Uint32(id[:])
@@ -176,13 +157,14 @@ func (e *Edge) newLink(w *enrol.Welcome, sealed *enrol.SealedHello, h *enrol.Hel
 	if len(e.sensors[h.Identity]) >= linksPerSensor {
 		e.removeLocked(idlest(e.sensors[h.Identity]))
 	}
-	if len(e.sessions) >= maxLinks {
-		for _, any := range e.sessions {
-			e.removeLocked(any)
+	if e.links >= maxLinks {
+		for _, any := range e.sensors {
+			e.removeLocked(any[0])
 			break
 		}
 	}
-	e.sessions[l.id] = l
+	e.links++
+	e.sessions.put(l)
 	e.sensors[l.sensor] = append(e.sensors[l.sensor], l)
 	return l
 }
@@ -199,10 +181,9 @@ func idlest(links []*link) *link {
 // removeLocked ends a session. Chunks that come for it are dropped; the sensor
 // notices the silence and says HELLO again.
 func (e *Edge) removeLocked(l *link) {
-	delete(e.sessions, l.id)
-	delete(e.dirty, l)
-	e.held -= l.held
-	l.gone = true
+	e.links--
+	e.sessions.remove(l.id)
+	l.end(e)
 	kept := e.sensors[l.sensor][:0]
 	for _, other := range e.sensors[l.sensor] {
 		if other != l {
@@ -232,41 +213,11 @@ func (e *Edge) sweep(now time.Time) {
 	current := e.epochs.current(now)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, l := range e.sessions {
+	for _, l := range slices.Concat(slices.Collect(maps.Values(e.sensors))...) {
 		idle := now.Sub(time.Unix(0, max(l.active.Load(), l.made))) > idleSession
-		stays := l.epoch != current.Key && now.Sub(current.began) > idleSession
+		stays := l.epoch != current.Key && now.Sub(current.began) > epochGrace
 		if idle || stays {
 			e.removeLocked(l)
 		}
 	}
-}
-
-// epochs holds the collector's epoch key: only in memory, and replaced in time.
-type epochs struct {
-	identity ed25519.PrivateKey
-
-	mu  sync.Mutex
-	now epoch
-}
-
-type epoch struct {
-	enrol.Epoch
-	private [32]byte
-	began   time.Time // monotonic: the clock may be set
-}
-
-// current returns the epoch of now. Sessions of an earlier one are asked to
-// say HELLO again.
-func (e *epochs) current(now time.Time) epoch {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if now.Sub(e.now.began) >= epochLife {
-		public, private, err := box.GenerateKey(rand.Reader)
-		if err != nil { // crypto/rand.Reader does not fail
-			panic(err)
-		}
-		e.now = epoch{enrol.SignEpoch(e.identity, *public, now.Add(epochLife).UnixNano()), *private, now}
-		clear(private[:])
-	}
-	return e.now
 }

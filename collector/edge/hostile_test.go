@@ -4,7 +4,6 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"log/slog"
-	"net"
 	"net/netip"
 	"testing"
 	"time"
@@ -21,7 +20,12 @@ import (
 // These tests are what an approved sensor can do that means harm: they call
 // what comes after the seal.
 
-var somewhere = netip.MustParseAddrPort("127.0.0.1:9")
+// silent is a carrier of which nothing arrives.
+type silent struct{}
+
+func (silent) Send([]byte, netip.AddrPort) error { return nil }
+
+var somewhere = Peer{Addr: netip.MustParseAddrPort("127.0.0.1:9"), Via: silent{}}
 
 // fakeJournal stores at once.
 type fakeJournal struct{ stored int }
@@ -32,9 +36,10 @@ func (j *fakeJournal) Append(_ journal.Entry, done func(error)) {
 }
 
 func (*fakeJournal) Stored([32]byte, [16]byte) ranges.Set { return ranges.Set{} }
+func (*fakeJournal) Pressure() float64                    { return 0 }
 
 // newTestEdge returns an edge that does not run.
-func newTestEdge(t *testing.T) *Edge {
+func newTestEdge(t testing.TB) *Edge {
 	t.Helper()
 	boxKey, private, err := box.GenerateKey(rand.Reader)
 	if err != nil {
@@ -44,13 +49,8 @@ func newTestEdge(t *testing.T) *Edge {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
 	return New(Config{
-		Conn: conn, Box: private, BoxKey: boxKey, Identity: identity, Journal: &fakeJournal{}, Log: slog.New(slog.DiscardHandler),
+		Box: private, BoxKey: boxKey, Identity: identity, Journal: &fakeJournal{}, Log: slog.New(slog.DiscardHandler),
 		Decide: func(enrol.Identity, enrol.Claims, netip.AddrPort) (enrol.Status, error) { return enrol.Approved, nil },
 	})
 }
@@ -62,7 +62,7 @@ type testSensor struct {
 	clock   int64
 }
 
-func newTestSensor(t *testing.T, e *Edge) *testSensor {
+func newTestSensor(t testing.TB, e *Edge) *testSensor {
 	t.Helper()
 	public, private, err := box.GenerateKey(rand.Reader)
 	if err != nil {
@@ -82,7 +82,7 @@ func (s *testSensor) id() enrol.Identity {
 }
 
 // join says HELLO and returns the newest session, if there is one.
-func (s *testSensor) join(t *testing.T, e *Edge) *link {
+func (s *testSensor) join(t testing.TB, e *Edge) *link {
 	t.Helper()
 	s.attempt++
 	d, _, err := enrol.AppendHello(nil, s.keys, enrol.Cookie{}, &enrol.Hello{Identity: s.id(), Attempt: s.attempt, Time: s.clock})
@@ -117,7 +117,7 @@ func TestRevokedWhileJoining(t *testing.T) {
 	}
 	s.join(t, e)
 	<-revoked
-	if n := len(e.sessions); n != 0 {
+	if n := e.links; n != 0 {
 		t.Errorf("a revoked sensor has %d sessions", n)
 	}
 }
@@ -150,7 +150,7 @@ func TestManySmallPartials(t *testing.T) {
 // Sensors that fill all the room for incomplete batches leave some to others.
 func TestRoomForEverySensor(t *testing.T) {
 	e := newTestEdge(t)
-	e.held = maxHeldAll
+	e.held.Store(maxHeldAll)
 	l := newTestSensor(t, e).join(t, e)
 	take(e, l, session.Data{Size: batch.MaxSize, Chunk: []byte{1}})
 	take(e, l, session.Data{Batch: 1, Size: batch.MaxSize, Chunk: []byte{1}})
@@ -158,8 +158,8 @@ func TestRoomForEverySensor(t *testing.T) {
 		t.Errorf("%d incomplete batches when others have filled the room, want 1", n)
 	}
 	e.Revoke(l.sensor)
-	if e.held != maxHeldAll {
-		t.Errorf("held = %d at the end, want %d", e.held, maxHeldAll)
+	if n := e.held.Load(); n != maxHeldAll {
+		t.Errorf("held = %d at the end, want %d", n, maxHeldAll)
 	}
 }
 
@@ -201,7 +201,7 @@ func TestSessionEndsAfterItsEpoch(t *testing.T) {
 	sweepAt := func(now time.Time) bool {
 		l.active.Store(now.UnixNano())
 		e.sweep(now)
-		return e.sessions[l.id] != nil
+		return e.sessions.get(l.id) != nil
 	}
 	if !sweepAt(now) {
 		t.Error("the session ends with the epoch: the sensor has no time to say HELLO")
@@ -235,7 +235,7 @@ func TestHelloQueueIsShared(t *testing.T) {
 		}
 		copy(hello[4:], c[:])
 		before := len(e.hellos)
-		e.queueHello(hello, addr)
+		e.queueHello(hello, Peer{addr, silent{}})
 		return len(e.hellos) > before
 	}
 	for range 1000 {
@@ -244,17 +244,84 @@ func TestHelloQueueIsShared(t *testing.T) {
 		say("[2001:db8::1]:3", true)
 		say("[2001:db8::2]:3", true)
 	}
+	if n := len(e.hellos); n != 2*maxWaiting {
+		t.Errorf("%d HELLOs wait of two networks, want %d", n, 2*maxWaiting)
+	}
 	if say("192.0.2.3:3", false) || !say("192.0.2.3:3", true) || !say("[2001:db8:1::]:3", true) {
 		t.Error("there is no room for a HELLO that proves another address")
 	}
 	for len(e.hellos) > 0 {
-		e.dequeued(<-e.hellos)
+		e.gate.leave((<-e.hellos).from.Addr)
 	}
-	for range cap(e.hellos) / 2 {
-		say("192.0.2.1:1", false)
-	}
-	if !say("192.0.2.2:2", true) {
+	if !say("192.0.2.2:2", true) || len(e.gate.waiting) != 1 {
 		t.Error("no room for an address whose HELLOs were all answered")
+	}
+}
+
+// COOKIEs are not without end, neither to one address nor in all.
+func TestCookiesAreBounded(t *testing.T) {
+	g := newGate()
+	now := g.began
+	flood := netip.MustParseAddrPort("192.0.2.1:1")
+	asked := 0
+	for range 10 * maxCookiesEach {
+		if g.mayAsk(flood, now) {
+			asked++
+		}
+	}
+	if asked != maxCookiesEach {
+		t.Errorf("%d COOKIEs to one address in a second, want %d", asked, maxCookiesEach)
+	}
+	for n := range uint32(4 * maxCookies) {
+		a := netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)})
+		if g.mayAsk(netip.AddrPortFrom(a, 1), now) {
+			asked++
+		}
+	}
+	if asked != maxCookies {
+		t.Errorf("%d COOKIEs in a second, want %d", asked, maxCookies)
+	}
+	if !g.mayAsk(flood, now.Add(time.Second)) {
+		t.Error("no COOKIE in the next second")
+	}
+}
+
+// A cookie is good for its address and for one to two minutes, and each attempt
+// counts once as long.
+func TestGate(t *testing.T) {
+	g := newGate()
+	from, other := netip.MustParseAddrPort("192.0.2.1:1"), netip.MustParseAddrPort("192.0.2.1:2")
+	for s := time.Duration(0); s < 3*cookieLife; s += cookieLife / 3 {
+		now := g.began.Add(s)
+		c, boot := g.cookie(from, now), enrol.Boot{byte(s / time.Second)}
+		if !g.valid(c, from, now.Add(cookieLife)) || g.valid(c, from, now.Add(2*cookieLife)) || g.valid(c, other, now) {
+			t.Errorf("after %v: the cookie is good for too long, not long enough, or for somebody else", s)
+		}
+		if !g.first(boot, 5, now) || g.first(boot, 5, now) || g.first(boot, 4, now) || !g.first(boot, 6, now) {
+			t.Errorf("after %v: an attempt is taken twice, or a later one not", s)
+		}
+		for later := now; g.valid(c, from, later); later = later.Add(cookieLife / 7) {
+			if g.first(boot, 6, later) {
+				t.Fatalf("after %v: the attempt is new again %v later, while its cookie is good", s, later.Sub(now))
+			}
+		}
+		g.minute, g.attempts = 0, [2]map[enrol.Boot]uint64{{}, {}}
+	}
+}
+
+// More boots than can be remembered make all cookies void, not attempts new.
+func TestManyBoots(t *testing.T) {
+	g := newGate()
+	from := netip.MustParseAddrPort("192.0.2.1:1")
+	c := g.cookie(from, g.began)
+	for n := range uint32(maxBoots + 1) {
+		if !g.valid(c, from, g.began) {
+			t.Fatalf("the cookie is void after %d boots", n)
+		}
+		g.first(enrol.Boot{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}, 1, g.began)
+	}
+	if g.valid(c, from, g.began) || len(g.attempts[0]) != 1 {
+		t.Errorf("of %d boots %d are remembered, and the cookie is good: %v", maxBoots+1, len(g.attempts[0]), g.valid(c, from, g.began))
 	}
 }
 
@@ -270,7 +337,7 @@ func TestReplayedHellosOfEarlierBoots(t *testing.T) {
 		old.keys.Identity, old.clock = s.keys.Identity, 900+n
 		old.join(t, e)
 	}
-	if e.sessions[l.id] == nil {
+	if e.sessions.get(l.id) == nil {
 		t.Error("the newest session was ended for sessions of earlier boots")
 	}
 	if n := len(e.sensors[s.id()]); n != linksPerSensor {

@@ -1,7 +1,6 @@
 package edge
 
 import (
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,22 +30,22 @@ const (
 
 // link is one session with one boot of a sensor.
 type link struct {
-	id      uint32
-	sensor  enrol.Identity
-	boot    enrol.Boot
-	epoch   [32]byte // public half of the epoch key that it is sealed to
-	attempt uint64   // of the HELLO that made it
-	said    int64    // the sensor's clock in that HELLO, Unix ns
-	made    int64    // Unix ns
-	seal    *seal.Link
-	plain   []byte       // buffer of the reading goroutine
-	active  atomic.Int64 // when DATA last came, Unix ns; 0 for never
+	id     uint32
+	sensor enrol.Identity
+	boot   enrol.Boot
+	epoch  [32]byte // public half of the epoch key that it is sealed to
+	said   int64    // the sensor's clock in that HELLO, Unix ns
+	made   int64    // Unix ns
+	seal   *seal.Link
+	active atomic.Int64 // when DATA last came, Unix ns; 0 for never
+	due    atomic.Bool  // Edge.due lists it
 
-	held int  // bytes of partial; guarded by Edge.mu, as is gone
-	gone bool // the session was ended
-
-	mu      sync.Mutex     // never taken while Edge.mu is held
-	addr    netip.AddrPort // where the newest datagram came from
+	mu      sync.Mutex
+	gone    bool // the session was ended
+	held    int  // bytes of partial
+	peer    Peer // where the newest datagram came from
+	moved   bool // since HELLO: credit is how many bytes may be sent there
+	credit  int
 	window  session.Window
 	partial map[uint64]*partial
 	storing map[uint64]struct{} // whole batches on their way to disk
@@ -73,15 +72,19 @@ func (l *link) fresh(number uint64) bool {
 // take puts an opened chunk in its place, and returns the batch if it is whole
 // now. A chunk that there is no room for is not marked as come: the sensor
 // will send it again.
-func (e *Edge) take(l *link, number uint64, d *session.Data, from netip.AddrPort) (whole []byte) {
+func (e *Edge) take(l *link, number uint64, d *session.Data, from Peer) (whole []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	defer e.due(l)
+	if !l.window.Fresh(number) { // it came twice at the same moment
+		e.counters.add(dropReplay)
+		return nil
+	}
+	defer e.due.add(l)
 	l.active.Store(time.Now().UnixNano())
 	l.raiseFloor(e, d.Floor)
 	if _, ok := l.storing[d.Batch]; ok || l.stored.Contains(d.Batch) {
 		e.counters.add(duplicates)
-		l.mark(number, from)
+		l.mark(number, seal.Overhead+len(d.Chunk), from)
 		return nil
 	}
 	p := l.partial[d.Batch]
@@ -91,13 +94,16 @@ func (e *Edge) take(l *link, number uint64, d *session.Data, from netip.AddrPort
 			return nil
 		}
 		p = &partial{bytes: make([]byte, d.Size)}
+		if l.partial == nil {
+			l.partial = map[uint64]*partial{}
+		}
 		l.partial[d.Batch] = p
 	}
 	if int(d.Size) != len(p.bytes) || len(p.got.Runs()) >= maxPieces(len(p.bytes)) {
 		e.counters.add(dropBadData)
 		return nil
 	}
-	l.mark(number, from)
+	l.mark(number, seal.Overhead+len(d.Chunk), from)
 	copy(p.bytes[d.Offset:], d.Chunk)
 	p.got.AddRange(ranges.Range{First: uint64(d.Offset), Last: uint64(d.Offset) + uint64(len(d.Chunk)) - 1})
 	if p.got.Next() != uint64(len(p.bytes)) {
@@ -109,6 +115,9 @@ func (e *Edge) take(l *link, number uint64, d *session.Data, from netip.AddrPort
 		l.stored.Add(d.Batch)
 		return nil
 	}
+	if l.storing == nil {
+		l.storing = map[uint64]struct{}{}
+	}
 	l.storing[d.Batch] = struct{}{}
 	return p.bytes
 }
@@ -117,35 +126,51 @@ func (e *Edge) take(l *link, number uint64, d *session.Data, from netip.AddrPort
 // may be: then only the lowest that lacks is taken.
 func (l *link) scattered() bool { return len(l.stored.Runs())+len(l.storing) >= maxRuns }
 
-// hold reserves room for an incomplete batch of l with n bytes.
+// hold reserves room for an incomplete batch of l with n bytes. l.mu is held.
 func (e *Edge) hold(l *link, n int) bool {
 	n += partialCost
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if l.gone || l.held+n > maxHeld || e.held+n > maxHeldAll && l.held > 0 {
+	if l.gone || l.held+n > maxHeld {
+		return false
+	}
+	if e.held.Add(int64(n)) > maxHeldAll && l.held > 0 {
+		e.held.Add(int64(-n))
 		return false
 	}
 	l.held += n
-	e.held += n
 	return true
 }
 
-// forget drops the incomplete batch n and gives its room back.
+// forget drops the incomplete batch n and gives its room back. l.mu is held.
 func (l *link) forget(e *Edge, n uint64) {
 	size := len(l.partial[n].bytes) + partialCost
 	delete(l.partial, n)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if !l.gone {
-		l.held -= size
-		e.held -= size
-	}
+	l.held -= size
+	e.held.Add(int64(-size))
 }
 
-// mark notes that packet number has come, from where the sensor now is.
-func (l *link) mark(number uint64, from netip.AddrPort) {
-	if l.window.Next() <= number {
-		l.addr = from
+// end gives back all that l holds. It takes nothing from then on.
+func (l *link) end(e *Edge) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.gone = true
+	e.held.Add(int64(-l.held))
+	l.partial, l.held = nil, 0
+}
+
+// freshFactor is how many bytes are sent to an address that a session has moved
+// to, for each that came from there: a sensor behind a NAT gets its ACKs, and
+// who replays its datagrams from elsewhere first floods nobody (RFC 9000,
+// section 8.1).
+const freshFactor = 3
+
+// mark notes that packet number has come, from where the sensor now is: where
+// the newest datagram that was opened came from.
+func (l *link) mark(number uint64, size int, from Peer) {
+	if l.window.Next() <= number && l.peer != from {
+		l.peer, l.moved, l.credit = from, true, 0
+	}
+	if l.moved && l.peer == from {
+		l.credit += freshFactor * size
 	}
 	l.window.Mark(number)
 }
@@ -179,12 +204,23 @@ func (l *link) giveBack(number uint64) {
 	delete(l.storing, number)
 }
 
-// ack returns the ACK that is due and where to send it.
-func (l *link) ack(now time.Time, rejoin bool) ([]byte, netip.AddrPort) {
+// ack appends the ACK that is due to a.bytes and returns where to send it: the
+// zero Peer if the session was ended, or more has to come from there first.
+func (l *link) ack(a *acks, now time.Time, window uint32, rejoin bool) Peer {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	a := session.Ack{Rejoin: rejoin, Time: now.UnixNano(), Window: sensorWindow, Packets: l.window.Received(), Stored: l.stored}
-	d := l.seal.Seal(nil, session.Head(session.TypeAck, l.id), l.acks, a.Append(nil))
+	if l.gone {
+		return Peer{}
+	}
+	ack := session.Ack{Rejoin: rejoin, Time: now.UnixNano(), Window: window, Packets: l.window.Received(), Stored: l.stored}
+	a.plain = ack.Append(a.plain[:0])
+	if size := seal.Overhead + len(a.plain); l.moved {
+		if l.credit < size {
+			return Peer{}
+		}
+		l.credit -= size
+	}
+	a.bytes = l.seal.Seal(a.bytes, session.Head(session.TypeAck, l.id), l.acks, a.plain)
 	l.acks++
-	return d, l.addr
+	return l.peer
 }

@@ -1,8 +1,9 @@
-// Package fleet is the registry of one collector's sensors: who they are, what
+// Package fleet is the registry of sensors: who they are, what
 // was decided about them, by whom and on what evidence.
 //
-// It is one SQLite database that syncs on every change, so a decision that was
-// answered survives power loss. Sensors that nobody decided about are bounded
+// It is a database that syncs on every change, so a decision that was answered
+// survives power loss: SQLite for one collector, PostgreSQL for several that
+// share it. Sensors that nobody decided about are bounded
 // in number: whoever can reach the collector can make some up.
 package fleet
 
@@ -13,13 +14,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
-	"net/url"
-	"os"
 	"strings"
 	"time"
-
-	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"github.com/taproot-sensor/taproot/wire/enrol"
 )
@@ -73,77 +71,12 @@ type Sensor struct {
 	DecidedAt time.Time    `json:"decided_at,omitzero"`
 }
 
-// A Registry is an open registry. It is safe for several goroutines.
+// A Registry is an open registry. It is safe for several goroutines. Its SQL
+// is what SQLite and PostgreSQL have in common.
 type Registry struct{ db *sql.DB }
 
-const schemaVersion = 1
-
-const schema = `
-CREATE TABLE sensors (
-	id         TEXT PRIMARY KEY, -- Ed25519 public key, hex
-	code       TEXT NOT NULL,
-	state      TEXT NOT NULL CHECK (state IN ('pending', 'approved', 'revoked')),
-	evidence   INTEGER NOT NULL,
-	claims     TEXT NOT NULL,    -- JSON object
-	address    TEXT NOT NULL,
-	first_seen INTEGER NOT NULL, -- Unix ns, like all times here
-	last_seen  INTEGER NOT NULL,
-	decided_by TEXT NOT NULL,
-	decided_at INTEGER NOT NULL
-) STRICT;
-CREATE INDEX sensors_by_state ON sensors (state, last_seen);
-PRAGMA user_version = 1;`
-
-// Open opens the registry at path and makes it if need be.
-func Open(path string) (*Registry, error) {
-	r, err := open(path)
-	if err != nil {
-		return nil, fmt.Errorf("opening fleet registry %s: %w", path, err)
-	}
-	return r, nil
-}
-
-func open(path string) (*Registry, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) // SQLite would make it 0644
-	if err != nil {
-		return nil, err
-	}
-	f.Close()
-	dsn := url.URL{Scheme: "file", Opaque: url.PathEscape(path),
-		RawQuery: "_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(5000)&_txlock=immediate"}
-	db, err := sql.Open("sqlite", dsn.String())
-	if err != nil {
-		return nil, err
-	}
-	db.SetMaxOpenConns(1) // one writer is all SQLite has
-	if err := migrate(db); err != nil {
-		db.Close()
-		return nil, err
-	}
-	return &Registry{db}, nil
-}
-
-func migrate(db *sql.DB) error {
-	var have int
-	if err := db.QueryRow("PRAGMA user_version").Scan(&have); err != nil {
-		return err
-	}
-	switch have {
-	case schemaVersion:
-		return nil
-	case 0:
-		tx, err := db.Begin()
-		if err != nil {
-			return err
-		}
-		defer tx.Rollback()
-		if _, err := tx.Exec(schema); err != nil {
-			return err
-		}
-		return tx.Commit()
-	}
-	return fmt.Errorf("schema version %d, want %d: it is of another release", have, schemaVersion)
-}
+// patience bounds one statement of Seen: the sensor asks again meanwhile.
+const patience = 5 * time.Second
 
 // Close closes the registry.
 func (r *Registry) Close() error { return r.db.Close() }
@@ -155,14 +88,16 @@ func (r *Registry) Seen(id enrol.Identity, claims enrol.Claims, from netip.AddrP
 	if err != nil {
 		return Sensor{}, fmt.Errorf("recording sensor %q: %w", id.Code(), err)
 	}
-	row := r.db.QueryRow(`INSERT INTO sensors VALUES (?, ?, 'pending', 0, ?, ?, ?, ?, '', 0)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	row := r.db.QueryRowContext(ctx, `INSERT INTO sensors VALUES ($1, $2, 'pending', 0, $3, $4, $5, $5, '', 0)
 		ON CONFLICT (id) DO UPDATE SET claims = excluded.claims, address = excluded.address, last_seen = excluded.last_seen
 		RETURNING *`,
-		hex.EncodeToString(id[:]), id.Code(), string(said), from.String(), now.UnixNano(), now.UnixNano())
+		hex.EncodeToString(id[:]), id.Code(), string(said), from.String(), now.UnixNano())
 	s, err := scan(row)
 	if err == nil && s.State == Pending && s.FirstSeen.Equal(s.LastSeen) {
-		_, err = r.db.Exec(`DELETE FROM sensors WHERE id IN (
-			SELECT id FROM sensors WHERE state = 'pending' ORDER BY last_seen DESC LIMIT -1 OFFSET ?)`, maxPending)
+		_, err = r.db.ExecContext(ctx, `DELETE FROM sensors WHERE id IN (
+			SELECT id FROM sensors WHERE state = 'pending' ORDER BY last_seen DESC LIMIT $1 OFFSET $2)`, int64(math.MaxInt64), maxPending)
 	}
 	if err != nil {
 		return Sensor{}, fmt.Errorf("recording sensor %q: %w", id.Code(), err)
@@ -208,12 +143,38 @@ func (r *Registry) decide(ctx context.Context, ref, by string, now time.Time, st
 	if err != nil {
 		return Sensor{}, err
 	}
-	row := r.db.QueryRowContext(ctx, `UPDATE sensors SET state = ?, evidence = ?, decided_by = ?, decided_at = ? WHERE id = ? RETURNING *`,
-		state, evidence, by, now.UnixNano(), s.ID)
+	row := r.db.QueryRowContext(ctx, `UPDATE sensors SET state = $1, evidence = $2, decided_by = $3, decided_at = $4 WHERE id = $5 RETURNING *`,
+		string(state), evidence, by, now.UnixNano(), s.ID)
 	if s, err = scan(row); err != nil {
 		return Sensor{}, fmt.Errorf("deciding about sensor %q: %w", ref, err)
 	}
 	return s, nil
+}
+
+// Revoked returns the identities that are revoked: a collector that shares its
+// registry ends their sessions when another one was told.
+func (r *Registry) Revoked(ctx context.Context) ([]enrol.Identity, error) {
+	rows, err := r.db.QueryContext(ctx, "SELECT id FROM sensors WHERE state = 'revoked'")
+	if err != nil {
+		return nil, fmt.Errorf("listing revoked sensors: %w", err)
+	}
+	defer rows.Close()
+	var list []enrol.Identity
+	for rows.Next() {
+		var text string
+		var id enrol.Identity
+		if err := rows.Scan(&text); err != nil {
+			return nil, fmt.Errorf("listing revoked sensors: %w", err)
+		}
+		if _, err := hex.Decode(id[:], []byte(text)); err != nil {
+			return nil, fmt.Errorf("listing revoked sensors: id %q: %w", text, err)
+		}
+		list = append(list, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("listing revoked sensors: %w", err)
+	}
+	return list, nil
 }
 
 // ErrNotFound is wrapped where no single sensor is meant by a reference.
@@ -225,6 +186,12 @@ const minPrefix = 4
 // Find returns the one sensor that ref means: a code, an id, or the first
 // digits of an id.
 func (r *Registry) Find(ctx context.Context, ref string) (Sensor, error) {
+	if len(ref) == hex.EncodedLen(len(enrol.Identity{})) { // an id: it is not searched for in a large fleet
+		s, err := scan(r.db.QueryRowContext(ctx, "SELECT * FROM sensors WHERE id = $1", strings.ToLower(ref)))
+		if !errors.Is(err, sql.ErrNoRows) {
+			return s, err
+		}
+	}
 	list, err := r.List(ctx)
 	if err != nil {
 		return Sensor{}, err

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/taproot-sensor/taproot/collector/fleet"
+	"github.com/taproot-sensor/taproot/collector/postgres"
+	"github.com/taproot-sensor/taproot/collector/postgres/postgrestest"
 	"github.com/taproot-sensor/taproot/wire/enrol"
 )
 
@@ -30,6 +33,34 @@ func open(t testing.TB, path string) *fleet.Registry {
 	return r
 }
 
+// registries runs a test on each kind of registry. reopen closes the one that
+// is open, if any, and opens it again.
+func registries(t *testing.T, test func(t *testing.T, reopen func() *fleet.Registry)) {
+	t.Run("SQLite", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "fleet #1?.db") // a path is not a URL
+		test(t, func() *fleet.Registry { return open(t, path) })
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("mode = %v, %v; want 0600", info.Mode(), err)
+		}
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		server := postgrestest.Start(t)
+		test(t, func() *fleet.Registry {
+			pool, err := postgres.Open(t.Context(), server.URL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(pool.Close)
+			r, err := fleet.OpenShared(t.Context(), pool)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { r.Close() })
+			return r
+		})
+	})
+}
+
 func seen(t testing.TB, r *fleet.Registry, id enrol.Identity, after time.Duration) fleet.Sensor {
 	t.Helper()
 	s, err := r.Seen(id, enrol.Claims{"board": "qemu-x86-64"}, from, start.Add(after))
@@ -39,9 +70,10 @@ func seen(t testing.TB, r *fleet.Registry, id enrol.Identity, after time.Duratio
 	return s
 }
 
-func TestLifeOfASensor(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "fleet #1?.db") // a path is not a URL
-	r := open(t, path)
+func TestLifeOfASensor(t *testing.T) { registries(t, testLifeOfASensor) }
+
+func testLifeOfASensor(t *testing.T, reopen func() *fleet.Registry) {
+	r := reopen()
 	id := enrol.Identity{0xab, 0xcd, 0xef}
 	got := seen(t, r, id, 0)
 	want := fleet.Sensor{
@@ -56,7 +88,7 @@ func TestLifeOfASensor(t *testing.T) {
 	}
 	r.Close()
 
-	r = open(t, path)
+	r = reopen()
 	got = seen(t, r, id, time.Minute)
 	want.State, want.Evidence, want.DecidedBy, want.DecidedAt = fleet.Approved, fleet.Compared, "ann", start.Add(time.Second)
 	want.LastSeen = start.Add(time.Minute)
@@ -69,14 +101,15 @@ func TestLifeOfASensor(t *testing.T) {
 	if got := seen(t, r, id, time.Hour); got.State != fleet.Revoked {
 		t.Errorf("state after revocation = %q", got.State)
 	}
-	info, err := os.Stat(path)
-	if err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("mode = %v, %v; want 0600", info.Mode(), err)
+	if revoked, err := r.Revoked(t.Context()); err != nil || !slices.Equal(revoked, []enrol.Identity{id}) {
+		t.Errorf("revoked: %v, %v", revoked, err)
 	}
 }
 
-func TestFind(t *testing.T) {
-	r := open(t, filepath.Join(t.TempDir(), "fleet.db"))
+func TestFind(t *testing.T) { registries(t, testFind) }
+
+func testFind(t *testing.T, reopen func() *fleet.Registry) {
+	r := reopen()
 	a, b := enrol.Identity{0xaa, 0xbb, 1}, enrol.Identity{0xaa, 0xbb, 2}
 	seen(t, r, a, 0)
 	seen(t, r, b, 1)
@@ -104,8 +137,10 @@ func TestFind(t *testing.T) {
 }
 
 // Made-up sensors push out only each other, the longest silent first.
-func TestPendingIsBounded(t *testing.T) {
-	r := open(t, filepath.Join(t.TempDir(), "fleet.db"))
+func TestPendingIsBounded(t *testing.T) { registries(t, testPendingIsBounded) }
+
+func testPendingIsBounded(t *testing.T, reopen func() *fleet.Registry) {
+	r := reopen()
 	const bound = 1024
 	id := func(n int) enrol.Identity { return enrol.Identity{byte(n >> 8), byte(n), 1} }
 	for n := range bound {

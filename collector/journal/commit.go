@@ -1,8 +1,8 @@
 package journal
 
 import (
+	"crypto/rand"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/taproot-sensor/taproot/internal/durable"
@@ -12,6 +12,7 @@ import (
 type group struct {
 	buf   []byte
 	items []item
+	kept  []int // indices of the items whose records are in buf
 }
 
 type item struct {
@@ -35,18 +36,14 @@ func (g *group) add(head []byte, e *Entry, done func(error)) {
 // reset empties the group and keeps its memory.
 func (g *group) reset() {
 	clear(g.items)
-	g.buf, g.items = g.buf[:0], g.items[:0]
+	g.buf, g.items, g.kept = g.buf[:0], g.items[:0], g.kept[:0]
 }
 
 // dropDuplicates takes out of buf what is stored already or twice in the
 // group, and marks what is stored. Records move forward, never over a record
 // that is still to be looked at.
-func (g *group) dropDuplicates(stored memory) (kept int) {
-	type id struct {
-		boot  bootKey
-		batch uint64
-	}
-	seen := make(map[id]struct{}, len(g.items))
+func (g *group) dropDuplicates(stored memory) {
+	seen := make(map[ID]struct{}, len(g.items))
 	out := g.buf[:0]
 	for i := range g.items {
 		it := &g.items[i]
@@ -54,31 +51,55 @@ func (g *group) dropDuplicates(stored memory) (kept int) {
 		if it.stored {
 			continue
 		}
-		if _, twice := seen[id{it.boot, it.batch}]; twice {
+		id := it.id()
+		if _, twice := seen[id]; twice {
 			continue
 		}
-		seen[id{it.boot, it.batch}] = struct{}{}
+		seen[id] = struct{}{}
+		start := len(out)
 		out = append(out, g.buf[it.start:it.end]...)
+		it.start, it.end = start, len(out)
+		g.kept = append(g.kept, i)
 	}
 	g.buf = out
-	return len(seen)
+}
+
+func (it *item) id() ID { return ID{it.boot.sensor, it.boot.boot, it.batch} }
+
+// ids returns the names of what was written.
+func (g *group) ids() []ID {
+	ids := make([]ID, len(g.kept))
+	for i, n := range g.kept {
+		ids[i] = g.items[n].id()
+	}
+	return ids
+}
+
+// mark writes the marker of the segment into each record.
+func (g *group) mark(m marker) {
+	for _, i := range g.kept {
+		copy(g.buf[g.items[i].start:], m[:])
+	}
 }
 
 // segmentFile is the segment being appended to.
 type segmentFile struct {
-	f      *os.File
-	number uint64
+	f      File
+	header header
 	size   int64 // of what is durable
-	broken bool  // a write or sync failed: nothing but cutting it is allowed
 }
 
 // commitLoop makes group after group durable. While one is being synced, the
-// next gathers: the slower the disk, the larger the groups.
+// next gathers: the slower the disk, the larger the groups. After a claim that
+// was given up nothing more is written: a segment's checkpoint says of all
+// before it that it is settled.
 func (j *Journal) commitLoop() {
 	defer close(j.done)
 	var g group
+	var unsettled error
 	for {
 		j.mu.Lock()
+		j.since = time.Time{}
 		for len(j.pending.items) == 0 && !j.closed {
 			j.work.Wait()
 		}
@@ -86,13 +107,22 @@ func (j *Journal) commitLoop() {
 			j.mu.Unlock()
 			return
 		}
+		j.since = time.Now()
 		g, j.pending = j.pending, g
 		j.room.Broadcast()
-		kept := g.dropDuplicates(j.stored) // only this goroutine changes stored
+		g.dropDuplicates(j.stored) // only this goroutine changes stored
 		j.mu.Unlock()
 
-		err := j.write(g.buf)
-		j.settle(&g, kept, err)
+		var elsewhere []int
+		err := unsettled
+		if err == nil {
+			err = j.write(&g)
+		}
+		if err == nil {
+			elsewhere, unsettled = j.claim(g.ids())
+			err = unsettled
+		}
+		j.settle(&g, elsewhere, err)
 		for i := range g.items {
 			if g.items[i].stored {
 				g.items[i].done(nil)
@@ -104,10 +134,23 @@ func (j *Journal) commitLoop() {
 	}
 }
 
+// claim asks which of ids another collector has.
+func (j *Journal) claim(ids []ID) (elsewhere []int, err error) {
+	if j.opts.Claim == nil || len(ids) == 0 {
+		return nil, nil
+	}
+	elsewhere, err = j.opts.Claim(j.claims, ids)
+	if err != nil {
+		return nil, fmt.Errorf("claiming batches: %w", err)
+	}
+	return elsewhere, nil
+}
+
 // settle enters the outcome of a group.
-func (j *Journal) settle(g *group, kept int, err error) {
+func (j *Journal) settle(g *group, elsewhere []int, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	kept := len(g.kept)
 	j.stats.Duplicates += uint64(len(g.items) - kept)
 	if err != nil {
 		j.stats.Failed += uint64(kept)
@@ -116,17 +159,28 @@ func (j *Journal) settle(g *group, kept int, err error) {
 	if kept == 0 {
 		return
 	}
-	for i := range g.items {
-		if it := &g.items[i]; !it.stored {
-			j.stored.add(it.boot, it.batch, it.received)
-		}
+	for _, i := range g.kept {
+		it := &g.items[i]
+		j.stored.add(it.boot, it.batch, it.received)
+	}
+	for _, n := range elsewhere {
+		it := &g.items[g.kept[n]]
+		j.loseLocked(it.boot, it.batch, j.active.header.number)
 	}
 	j.stats.Entries += uint64(kept)
-	j.stats.Bytes += uint64(len(g.buf) - kept*(headSize+metaSize))
+	j.stats.Bytes += uint64(len(g.buf) - kept*(recHead+metaSize))
 	j.stats.Groups++
-	j.segs[len(j.segs)-1].end = j.active.size
-	j.end = Pos{j.active.number, j.active.size}
+	last := &j.segs[len(j.segs)-1]
+	j.size += j.active.size - last.end
+	last.end = j.active.size
+	j.end = Pos{j.active.header.number, j.active.size}
 	j.notifyLocked()
+}
+
+func (j *Journal) loseLocked(boot bootKey, batch, segment uint64) {
+	j.stored.lose(boot, batch, segment)
+	j.lost = true
+	j.stats.Elsewhere++
 }
 
 func (j *Journal) notifyLocked() {
@@ -134,23 +188,24 @@ func (j *Journal) notifyLocked() {
 	j.changed = make(chan struct{})
 }
 
-// write makes buf durable at the end of the active segment. An error is final
+// write makes g durable at the end of the active segment. An error is final
 // for the segment: after a failed sync the kernel may have dropped the pages
-// and call the next sync a success, so what is not known to be durable is cut
-// off and a new segment is tried after a pause.
-func (j *Journal) write(buf []byte) error {
-	if len(buf) == 0 {
+// and call the next sync a success. So what is not known to be durable is cut
+// off, and a new segment, whose header says how much of this one counts, is
+// tried after a pause.
+func (j *Journal) write(g *group) error {
+	if len(g.buf) == 0 {
 		return nil
 	}
-	if time.Now().Before(j.paused) {
+	if time.Now().Before(j.paused) { // it was queued when the disk failed
 		return j.cause
 	}
-	err := j.ready(int64(len(buf)))
+	err := j.ready(int64(len(g.buf)))
 	if err == nil {
-		if err = j.writeSynced(buf); err != nil {
-			j.active.broken = true
-			err = fmt.Errorf("appending to journal segment %08x: %w", j.active.number, err)
-			j.cut() // as soon as possible: it gives back the space; retried in ready
+		g.mark(j.active.header.marker)
+		if err = j.active.append(g.buf); err != nil {
+			err = fmt.Errorf("appending to journal segment %08x: %w", j.active.header.number, err)
+			j.cut()
 		}
 	}
 	j.mu.Lock()
@@ -162,79 +217,133 @@ func (j *Journal) write(buf []byte) error {
 	return err
 }
 
-func (j *Journal) writeSynced(buf []byte) error {
-	if _, err := j.active.f.Write(buf); err != nil {
+func (a *segmentFile) append(buf []byte) error {
+	if _, err := a.f.Write(buf); err != nil {
 		return err
 	}
-	if err := datasync(j.active.f); err != nil {
+	if err := a.f.Sync(); err != nil {
 		return err
 	}
-	j.active.size += int64(len(buf))
+	a.size += int64(len(buf))
 	return nil
 }
 
 // ready sees to it that there is an active segment with room for n bytes.
 func (j *Journal) ready(n int64) error {
-	if a := j.active; a != nil && a.broken {
-		if err := j.cut(); err != nil {
-			return fmt.Errorf("cutting journal segment %08x: %w", a.number, err)
-		}
-	}
-	if a := j.active; a != nil && a.size+n > j.segmentSize {
+	if a := j.active; a != nil && a.size-a.header.first()+n > j.opts.SegmentSize {
 		j.seal()
 	}
-	if j.active == nil {
-		if err := j.create(); err != nil {
-			return fmt.Errorf("creating journal segment: %w", err)
-		}
+	if j.active != nil {
+		return j.space(n)
+	}
+	if err := j.create(n); err != nil {
+		return fmt.Errorf("creating journal segment: %w", err)
 	}
 	return nil
 }
 
-// cut takes off the broken active segment what is not durable, and seals it.
-func (j *Journal) cut() error {
-	if err := j.active.f.Truncate(j.active.size); err != nil {
+const (
+	// leastFree and freeShare are the default of Options.MinFree: room for the
+	// consumers to work in, without which the journal never gets shorter.
+	leastFree = 1 << 30
+	freeShare = 20 // 5 %
+)
+
+// space returns an error where n bytes more are beyond the bounds.
+func (j *Journal) space(n int64) error {
+	j.mu.Lock()
+	size := j.size
+	j.mu.Unlock()
+	if most := j.opts.MaxBytes; most > 0 && size+n > most {
+		return fmt.Errorf("%w: %d of at most %d bytes, and its consumers lag", ErrFull, size, most)
+	}
+	floor := j.opts.MinFree
+	if floor < 0 {
+		return nil
+	}
+	free, all, err := j.disk.Space(j.dir)
+	if err != nil {
 		return err
 	}
-	if err := j.active.f.Sync(); err != nil {
-		return err
+	if floor == 0 {
+		floor = min(leastFree, all/freeShare)
+	}
+	if free-n < floor {
+		return fmt.Errorf("%w: %d bytes are free on its disk, %d are to stay so", ErrFull, free, floor)
+	}
+	return nil
+}
+
+// cut ends the active segment after a failure. To take off what is not durable
+// gives back the space; that it does not count is in the next header, so an
+// error means nothing.
+func (j *Journal) cut() {
+	if j.active.f.Truncate(j.active.size) == nil {
+		j.active.f.Sync()
 	}
 	j.seal()
-	return nil
 }
 
 // seal ends the active segment. All of it is durable, so an error of close
 // means nothing.
 func (j *Journal) seal() {
 	j.active.f.Close()
+	j.prior = j.active.size
 	j.active = nil
-	j.mu.Lock()
-	j.growing = false
-	j.notifyLocked()
-	j.mu.Unlock()
 }
 
-// create makes the next segment, with a checkpoint of what is stored.
-func (j *Journal) create() error {
-	number := j.next
+// create makes the next segment, with a checkpoint of what is stored, where
+// there is room for it and n bytes.
+func (j *Journal) create(n int64) error {
+	h := header{number: j.next, created: time.Now().UnixNano(), prior: j.prior}
+	rand.Read(h.marker[:])
 	j.mu.Lock()
-	j.stored.forget()
-	header := appendHeader(nil, number, time.Now().UnixNano(), j.stored)
+	oldest := h.number
+	if len(j.segs) > 0 {
+		oldest = j.segs[0].number
+	}
+	j.stored.forget(oldest)
+	checkpoint := j.stored.append(nil)
 	j.mu.Unlock()
-	path := j.path(number)
-	if err := durable.WriteFile(path, header, 0o600); err != nil {
+	h.length = len(checkpoint)
+	if err := j.space(h.first() + n); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	f, err := j.createFile(h.number, h.append(nil, checkpoint))
 	if err != nil {
 		return err
 	}
 	j.next++
-	j.active = &segmentFile{f: f, number: number, size: int64(len(header))}
+	j.active = &segmentFile{f: f, header: h, size: h.first()}
 	j.mu.Lock()
-	j.segs = append(j.segs, segment{number, int64(len(header))})
-	j.growing = true
+	j.segs = append(j.segs, segment{h.number, h.first(), true})
+	j.size += h.first()
 	j.notifyLocked()
 	j.mu.Unlock()
 	return nil
+}
+
+// createFile makes the file of a segment under a temporary name, syncs it and
+// renames it: there is no segment without a whole header.
+func (j *Journal) createFile(number uint64, head []byte) (f File, err error) {
+	path := j.path(number)
+	tmp := path + durable.TempSuffix
+	if f, err = j.disk.Create(tmp); err != nil {
+		return nil, err
+	}
+	if _, err = f.Write(head); err == nil {
+		err = f.Sync()
+	}
+	if err == nil {
+		err = j.disk.Rename(tmp, path)
+	}
+	if err == nil {
+		err = j.disk.SyncDir(j.dir)
+	}
+	if err != nil {
+		f.Close()
+		j.disk.Remove(tmp) // it may have its name already; then the next try replaces it
+		return nil, err
+	}
+	return f, nil
 }

@@ -56,10 +56,7 @@ func childMain(dir string) {
 
 // Whatever moment the process dies at, what it acknowledged is there, once.
 func TestKillLosesNothingAcknowledged(t *testing.T) {
-	rounds := 20
-	if testing.Short() {
-		rounds = 5
-	}
+	rounds := sample(100, 15, 5)
 	dir := t.TempDir()
 	var acked []uint64
 	for round := range rounds {
@@ -115,107 +112,6 @@ func killedChild(t *testing.T, dir string, after time.Duration) (acked []uint64)
 	return acked
 }
 
-// smallJournal returns a directory with three segments, of entries 1 to 4, 5
-// to 8 and 9 to 12.
-func smallJournal(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	for first := uint64(1); first <= 9; first += 4 {
-		j, _ := open(t, dir, journal.Options{})
-		store(t, j, count(first, first+3)...)
-		j.Close()
-	}
-	return dir
-}
-
-// copyJournal copies the segments of dir, the one at index which as data.
-func copyJournal(t *testing.T, dir string, which int, data []byte) string {
-	t.Helper()
-	to := t.TempDir()
-	for i, name := range segments(t, dir) {
-		b := data
-		if i != which {
-			var err error
-			if b, err = os.ReadFile(name); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := os.WriteFile(filepath.Join(to, filepath.Base(name)), b, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return to
-}
-
-func TestJournalTornTail(t *testing.T) {
-	dir := smallJournal(t)
-	whole, err := os.ReadFile(segments(t, dir)[2])
-	if err != nil {
-		t.Fatal(err)
-	}
-	lastKept := 0
-	for n := range len(whole) + 1 {
-		torn := copyJournal(t, dir, 2, whole[:n])
-		j, rec := open(t, torn, journal.Options{})
-		got, damage := readAll(t, j, journal.Pos{})
-		if diff := cmp.Diff(count(1, uint64(len(got))), got); diff != "" || len(got) < max(8, lastKept) {
-			t.Fatalf("cut at %d (-want +got)\n%s%v", n, diff, rec)
-		}
-		lastKept = len(got)
-		reported := rec.CutBytes > 0 || len(rec.Unreadable) > 0
-		wholeRecords := len(rec.Unreadable) == 0 && rec.CutBytes == 0
-		if reported == wholeRecords || len(damage) != len(rec.Unreadable) {
-			t.Fatalf("cut at %d: recovery %v, damage %v", n, rec, damage)
-		}
-		// The sensor sends again what was not acknowledged, or was lost.
-		store(t, j, count(1, 13)...)
-		if got, _ := readAll(t, j, journal.Pos{}); len(got) != 13 {
-			t.Fatalf("cut at %d: %d entries after storing them again, want 13", n, len(got))
-		}
-		j.Close()
-	}
-	if lastKept != 12 {
-		t.Errorf("%d entries in the whole journal, want 12", lastKept)
-	}
-}
-
-// A flipped bit is never silent and never yields an entry that was not stored.
-func TestJournalBitFlips(t *testing.T) {
-	dir := smallJournal(t)
-	flips := 3000
-	if testing.Short() {
-		flips = 500
-	}
-	for which, name := range segments(t, dir) {
-		whole, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		target := copyJournal(t, dir, which, whole)
-		path := filepath.Join(target, filepath.Base(name))
-		for range flips / 3 {
-			bit := rand.IntN(len(whole) * 8)
-			flipped := slices.Clone(whole)
-			flipped[bit/8] ^= 1 << (bit % 8)
-			if err := os.WriteFile(path, flipped, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			j, rec, err := journal.Open(target, journal.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			got, damage := readAll(t, j, journal.Pos{}) // checks each entry
-			j.Close()
-			if len(got) == 12 || len(got) < 8 {
-				t.Fatalf("segment %d, bit %d: %d entries", which, bit, len(got))
-			}
-			if len(damage) == 0 && rec.Cut == nil {
-				t.Fatalf("segment %d, bit %d: the damage is not reported: %v", which, bit, rec)
-			}
-		}
-	}
-}
-
 // A full disk fails appends, is not acknowledged, and heals by itself.
 func TestJournalDiskFull(t *testing.T) {
 	dir := t.TempDir()
@@ -228,7 +124,7 @@ func TestJournalDiskFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	jdir := filepath.Join(dir, "journal")
-	j, _ := open(t, jdir, journal.Options{SegmentSize: 100 << 10})
+	j, _ := open(t, jdir, journal.Options{SegmentSize: 100 << 10, MinFree: -1})
 
 	var acked []uint64
 	append1 := func(n uint64) error {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
+	"io/fs"
 )
 
 // A Reader reads entries in the order in which they became durable, and waits
@@ -12,7 +12,7 @@ import (
 type Reader struct {
 	j    *Journal
 	pos  Pos
-	f    *os.File
+	f    File
 	scan scanner // of f
 }
 
@@ -26,39 +26,53 @@ func (r *Reader) Pos() Pos { return r.pos }
 
 // Next returns the next entry and the position after it; it waits for one until
 // ctx is done. The entry's Body is valid until the next call. For a damaged
-// place it returns a *CorruptionErr and the next call goes on with the segment
-// after it.
+// place it returns a *CorruptionErr and the next call goes on after it: with
+// the next whole record, or the next segment where the header is damaged.
+// Entries that another collector has are left out.
 func (r *Reader) Next(ctx context.Context) (Entry, Pos, error) {
 	for {
 		e, err := r.scan.next()
-		if err == nil {
-			r.pos = Pos{r.scan.number, r.scan.off}
-			return e, r.pos, nil
-		}
-		if errors.Is(err, io.EOF) {
+		var bad *CorruptionErr
+		switch {
+		case errors.Is(err, io.EOF):
 			err = r.advance(ctx)
-		}
-		if err != nil {
-			var bad *CorruptionErr
 			if errors.As(err, &bad) {
 				r.skipTo(bad.Segment + 1)
 			}
-			return Entry{}, r.pos, err
+			if err != nil {
+				return Entry{}, r.pos, err
+			}
+			continue
+		case errors.As(err, &bad) || err == nil:
+			r.pos = Pos{r.scan.number, r.scan.off}
 		}
+		if err == nil && r.j.isElsewhere(&e) {
+			continue
+		}
+		return e, r.pos, err
 	}
 }
 
-// advance waits until the segment has grown, or opens the one after it.
+// isElsewhere reports whether another collector has e.
+func (j *Journal) isElsewhere(e *Entry) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.lost && j.stored.isElsewhere(bootKey{e.Sensor, e.Boot}, e.Batch)
+}
+
+// advance waits until the segment has grown, or opens the one after it. It does
+// not leave a segment before there is another: how much of the last one counts
+// is settled by the header of the next.
 func (r *Reader) advance(ctx context.Context) error {
 	for {
-		seg, found, growing, changed := r.j.at(r.pos.Segment)
+		seg, found, last, changed := r.j.at(r.pos.Segment)
 		switch {
 		case found && (r.f == nil || r.scan.number != seg.number):
 			return r.open(seg)
-		case found && r.scan.end < seg.end:
+		case found && seg.known && r.scan.end < seg.end:
 			r.scan.end = seg.end
 			return nil
-		case found && !growing:
+		case found && !last:
 			r.skipTo(seg.number + 1)
 			continue
 		}
@@ -88,35 +102,41 @@ func (r *Reader) skipTo(segment uint64) {
 
 func (r *Reader) open(seg segment) error {
 	r.Close()
-	f, err := os.Open(r.j.path(seg.number))
-	if errors.Is(err, os.ErrNotExist) { // removed just now: this reader holds nothing
+	f, err := r.j.disk.Open(r.j.path(seg.number))
+	if errors.Is(err, fs.ErrNotExist) { // removed just now: this reader holds nothing
 		return &CorruptionErr{Segment: seg.number, Reason: "file is gone"}
 	}
 	if err != nil {
 		return err
 	}
-	_, off, err := readHeader(f, seg.number, seg.end)
+	h, err := readHeader(f, seg.number, seg.end)
 	if err != nil {
 		f.Close()
 		return err
 	}
+	if !seg.known {
+		if after, found, _, _ := r.j.at(seg.number + 1); found {
+			seg.end = r.j.durableEnd(seg, after)
+		}
+	}
+	off := h.first()
 	if r.pos.Segment == seg.number {
 		off = max(off, r.pos.Offset)
 	}
 	r.f, r.pos = f, Pos{seg.number, off}
-	r.scan = scanner{r: f, number: seg.number, off: off, end: seg.end, mem: r.scan.mem}
+	r.scan = scanner{r: f, number: seg.number, marker: h.marker, off: off, end: seg.end, mem: r.scan.mem}
 	return nil
 }
 
 // at returns the first segment whose number is not less than the given one,
-// whether it may still grow, and a channel that is closed when any of that
+// whether it is the last, and a channel that is closed when any of that
 // changes.
-func (j *Journal) at(number uint64) (seg segment, found, growing bool, changed chan struct{}) {
+func (j *Journal) at(number uint64) (seg segment, found, last bool, changed chan struct{}) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for i, s := range j.segs {
 		if s.number >= number {
-			return s, true, j.growing && i == len(j.segs)-1, j.changed
+			return s, true, i == len(j.segs)-1, j.changed
 		}
 	}
 	return segment{}, false, false, j.changed

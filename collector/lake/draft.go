@@ -55,11 +55,14 @@ func (l *Lake) take(u *unit) error {
 		l.counts.damagedBatches.Add(1)
 		l.opts.Log.Warn("batch is damaged", "error", u.damage, "position", u.pos)
 	case u.damage != nil:
-		l.counts.damagedSegments.Add(1)
+		l.counts.damagedPlaces.Add(1)
 		l.opts.Log.Error("journal is damaged", "error", u.damage)
 	}
 	if u.batch {
 		l.counts.batches.Add(1)
+		if l.opts.Tally != nil {
+			l.opts.Tally.Batch(&u.entry, u.blocks)
+		}
 	}
 	for i := range u.blocks {
 		if err := l.writeBlock(&u.blocks[i], u); err != nil {
@@ -171,6 +174,11 @@ func (l *Lake) commit(j *journal.Journal) error {
 	}
 	for dir := range dirs {
 		if err := durable.SyncDir(filepath.Join(l.dir, dir)); err != nil {
+			return err
+		}
+	}
+	if l.opts.Tally != nil {
+		if err := l.opts.Tally.Commit(); err != nil {
 			return err
 		}
 	}

@@ -26,6 +26,7 @@ import (
 	"github.com/taproot-sensor/taproot/collector/journal"
 	"github.com/taproot-sensor/taproot/collector/lake/manifest"
 	"github.com/taproot-sensor/taproot/internal/durable"
+	"github.com/taproot-sensor/taproot/wire/record"
 )
 
 const (
@@ -45,6 +46,14 @@ const (
 type Options struct {
 	MaxAge time.Duration // of rows that are not visible yet; default 1 min
 	Log    *slog.Logger  // default slog.Default()
+	Tally  Tally         // is shown what is read; may be nil
+}
+
+// A Tally adds up what batches say. It sees some again after a crash, and is
+// told to make what it has seen durable before the lake's position is.
+type Tally interface {
+	Batch(e *journal.Entry, blocks []record.Block)
+	Commit() error
 }
 
 // Lake is an open lake.
@@ -64,7 +73,7 @@ type Lake struct {
 }
 
 type counters struct {
-	rows, batches, files, damagedBatches, damagedSegments, dropKind, dropColumn atomic.Uint64
+	rows, batches, files, damagedBatches, damagedPlaces, dropKind, dropColumn atomic.Uint64
 }
 
 // flush asks Run to make visible what the journal has by now.
@@ -126,13 +135,13 @@ func (l *Lake) Manifest() *manifest.Manifest {
 func (l *Lake) Counters() map[string]uint64 {
 	c := &l.counts
 	return map[string]uint64{
-		"rows":             c.rows.Load(),
-		"batches":          c.batches.Load(),
-		"files":            c.files.Load(),
-		"damaged_batches":  c.damagedBatches.Load(),
-		"damaged_segments": c.damagedSegments.Load(),
-		"drop_kind":        c.dropKind.Load(),
-		"drop_column":      c.dropColumn.Load(),
+		"rows":            c.rows.Load(),
+		"batches":         c.batches.Load(),
+		"files":           c.files.Load(),
+		"damaged_batches": c.damagedBatches.Load(),
+		"damaged_places":  c.damagedPlaces.Load(),
+		"drop_kind":       c.dropKind.Load(),
+		"drop_column":     c.dropColumn.Load(),
 	}
 }
 

@@ -349,6 +349,7 @@ func BenchmarkStore(b *testing.B) {
 	var n uint64
 	b.ResetTimer()
 	for sent := 0; sent < b.N; sent += rows {
+		r.journal.WaitRoom()
 		r.journal.Append(journal.Entry{Sensor: sensor, Batch: n, Received: day.UnixNano(), Body: batches[n%uint64(len(batches))]}, func(err error) {
 			if err != nil {
 				b.Error(err)

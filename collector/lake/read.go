@@ -19,6 +19,7 @@ type unit struct {
 	batch    bool
 	received int64
 	from     origin
+	entry    journal.Entry // without its body
 	blocks   []record.Block
 	damage   error // of the batch, or of the journal
 }
@@ -53,6 +54,7 @@ func read(ctx context.Context, r *journal.Reader, units chan<- unit) error {
 			next.batch, next.received = true, e.Received
 			next.from = originOf(&e)
 			next.blocks, next.damage = u.Blocks(e.Body)
+			next.entry, next.entry.Body = e, nil
 		}
 		if !send(ctx, units, next) {
 			return nil

@@ -53,8 +53,9 @@ func (r *lereader) le32() uint32 {
 func newLE(b []byte) *lereader { return &lereader{reader{b, true}} }
 
 // ParseENIP reads the first EtherNet/IP message of b, with the CIP request or
-// response in it, and returns its size.
-func ParseENIP(b []byte, rec *record.ENIP) (int, error) {
+// response in it, and returns its size. What a request is about it reads only
+// if it is asked for all, or if the request changes something.
+func ParseENIP(b []byte, rec *record.ENIP, all bool) (int, error) {
 	r := newLE(b)
 	command, size := r.le16(), int(r.le16())
 	session, status := r.le32(), r.le32()
@@ -73,10 +74,10 @@ func ParseENIP(b []byte, rec *record.ENIP) (int, error) {
 	body := newLE(r.bytes(size))
 	switch command {
 	case 0x0063:
-		enipItems(body, rec)
+		enipItems(body, rec, all)
 	case 0x006f, 0x0070:
 		body.bytes(6) // interface, timeout
-		enipItems(body, rec)
+		enipItems(body, rec, all)
 	}
 	if !body.ok {
 		return enipHeader + size, errShort
@@ -85,7 +86,7 @@ func ParseENIP(b []byte, rec *record.ENIP) (int, error) {
 }
 
 // enipItems reads a list of items (section 2-6).
-func enipItems(r *lereader, rec *record.ENIP) {
+func enipItems(r *lereader, rec *record.ENIP, all bool) {
 	for range min(r.le16(), maxList) {
 		typ := r.le16()
 		item := newLE(r.bytes(int(r.le16())))
@@ -97,9 +98,9 @@ func enipItems(r *lereader, rec *record.ENIP) {
 			enipIdentity(item, rec)
 		case enipConnected:
 			item.le16() // sequence
-			cipMessage(item, rec)
+			cipMessage(item, rec, all)
 		case enipUnconnected:
-			cipMessage(item, rec)
+			cipMessage(item, rec, all)
 		}
 	}
 }
@@ -120,7 +121,7 @@ func enipIdentity(r *lereader, rec *record.ENIP) {
 
 // cipMessage reads a message router's request or response (volume 1, section
 // 2-4).
-func cipMessage(r *lereader, rec *record.ENIP) {
+func cipMessage(r *lereader, rec *record.ENIP, all bool) {
 	service := r.uint8()
 	if !r.ok {
 		return
@@ -134,7 +135,9 @@ func cipMessage(r *lereader, rec *record.ENIP) {
 		rec.CIPStatus = r.uint8()
 		return
 	}
-	rec.Path = cipPath(newLE(r.bytes(2 * int(r.uint8()))))
+	if all || CIPChanges(rec.Service) {
+		rec.Path = cipPath(newLE(r.bytes(2 * int(r.uint8()))))
+	}
 }
 
 // cipPath writes a path: logical segments of 8 and 16 bits as class/n,

@@ -140,7 +140,7 @@ func FuzzParseIndustrial(f *testing.F) {
 		size(app.ParseS7(b, &s7))
 		bounded(t, &s7, len(b))
 		var enip record.ENIP
-		size(app.ParseENIP(b, &enip))
+		size(app.ParseENIP(b, &enip, true))
 		bounded(t, &enip, len(b))
 		var bacnet record.BACnet
 		app.ParseBACnet(b, &bacnet)

@@ -27,7 +27,7 @@ func parseS7(f *frame) (any, error) {
 
 func parseENIP(f *frame) (any, error) {
 	var rec record.ENIP
-	_, err := app.ParseENIP(f.payload(), &rec)
+	_, err := app.ParseENIP(f.payload(), &rec, true)
 	return &rec, err
 }
 
@@ -125,7 +125,7 @@ func TestIndustrialReal(t *testing.T) {
 
 func TestParseENIPIdentity(t *testing.T) {
 	var rec record.ENIP
-	n, err := app.ParseENIP(append(enipIdentity, 0x65), &rec)
+	n, err := app.ParseENIP(append(enipIdentity, 0x65), &rec, true)
 	want := "command=list_identity vendor=1 device_type=14 product=Logix-5561  revision=20.1 serial=1009457706"
 	if got := brief(&rec); err != nil || n != len(enipIdentity) || got != want {
 		t.Errorf("%d bytes, %v\n got %s\nwant %s", n, err, got, want)

@@ -1,12 +1,16 @@
 package app
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/hex"
+	"time"
 
 	"github.com/taproot-sensor/taproot/wire/record"
 )
@@ -14,13 +18,14 @@ import (
 // maxSANs bounds the names of a certificate in a record.
 const maxSANs = 64
 
-// ParseCertificate reads a certificate in DER (RFC 5280). If that is not
-// possible, rec has its size and its SHA-256.
+// ParseCertificate reads a certificate in DER (RFC 5280). If that is not wholly
+// possible, rec has its size, its SHA-256 and who it says it is of and from.
 func ParseCertificate(der []byte, rec *record.X509) error {
 	sum := sha256.Sum256(der)
 	rec.SHA256, rec.Bytes = hex.EncodeToString(sum[:]), uint32(len(der))
 	c, err := x509.ParseCertificate(der)
 	if err != nil {
+		readNames(der, rec)
 		return err
 	}
 	rec.Subject, rec.Issuer = c.Subject.String(), c.Issuer.String()
@@ -56,6 +61,31 @@ func ParseCertificate(der []byte, rec *record.X509) error {
 		add(uri.String())
 	}
 	return nil
+}
+
+// readNames reads what a certificate says before its key, for those whose key or
+// extensions nobody can use: a curve of its own, a negative serial number.
+func readNames(der []byte, rec *record.X509) {
+	var c struct {
+		TBS struct {
+			Version   int `asn1:"optional,explicit,default:0,tag:0"`
+			Serial    asn1.RawValue
+			Signature pkix.AlgorithmIdentifier
+			Issuer    pkix.RDNSequence
+			Validity  struct{ NotBefore, NotAfter time.Time }
+			Subject   pkix.RDNSequence
+			Rest      asn1.RawValue
+		}
+		Algorithm pkix.AlgorithmIdentifier
+		Value     asn1.BitString
+	}
+	if _, err := asn1.Unmarshal(der, &c); err != nil {
+		return
+	}
+	rec.Subject, rec.Issuer = c.TBS.Subject.String(), c.TBS.Issuer.String()
+	rec.Serial = hex.EncodeToString(bytes.TrimLeft(c.TBS.Serial.Bytes, "\x00"))
+	rec.NotBefore, rec.NotAfter = nanosInRange(c.TBS.Validity.NotBefore.Unix()), nanosInRange(c.TBS.Validity.NotAfter.Unix())
+	rec.SelfIssued = rec.Subject == rec.Issuer
 }
 
 // nanosInRange converts Unix seconds; a year that Nanos does not reach is the

@@ -1,5 +1,9 @@
 // Package asset gathers what devices say of themselves into one record each.
 //
+// Notes take the facts out of records as they are made, and a Table learns
+// them. There may be Notes for each of several meters, and one Table for them
+// all: what it makes of the same facts does not depend on who noted them.
+//
 // A device is a hardware address. Addresses are bound to it by the protocols
 // that exist to do so, ARP, neighbour discovery and DHCP, and never by plain
 // traffic, whose hardware address is often a router's. Everything else that a
@@ -41,7 +45,7 @@ type device struct {
 type Table struct {
 	report  func(*record.Asset)
 	devices map[record.HardwareAddr]*device
-	order   []record.HardwareAddr // ring of all devices, by when they were found
+	order   []*device // ring of all devices, by when they were found
 	oldest  int
 	byAddr  map[netip.Addr]record.HardwareAddr
 	hand    int   // in order: who is looked at next by Advance
@@ -68,16 +72,15 @@ func (t *Table) device(now record.Nanos, mac record.HardwareAddr) *device {
 	if d == nil {
 		d = &device{rec: record.Asset{MAC: mac, MACVendor: Vendor(mac), First: now}, changed: int64(now)}
 		if len(t.order) < maxDevices {
-			t.order = append(t.order, mac)
+			t.order = append(t.order, d)
 		} else {
-			t.forget(t.order[t.oldest])
-			t.order[t.oldest] = mac
+			t.forget(t.order[t.oldest].rec.MAC)
+			t.order[t.oldest] = d
 			t.oldest = (t.oldest + 1) % maxDevices
 		}
 		t.devices[mac] = d
 	}
 	t.due(d, int64(now))
-	d.rec.Last = max(d.rec.Last, now)
 	return d
 }
 
@@ -191,16 +194,14 @@ func (t *Table) Advance(now int64) {
 	t.looked = now
 	for range min(perRound, len(t.order)) {
 		t.hand = (t.hand + 1) % len(t.order)
-		if d := t.devices[t.order[t.hand]]; d != nil {
-			t.due(d, now)
-		}
+		t.due(t.order[t.hand], now)
 	}
 }
 
 // Flush writes what is new of every device, in the order of their finding.
 func (t *Table) Flush() {
 	for i := range t.order {
-		if d := t.devices[t.order[(t.oldest+i)%len(t.order)]]; d != nil && d.changed != 0 {
+		if d := t.order[(t.oldest+i)%len(t.order)]; d.changed != 0 {
 			t.write(d, int64(d.rec.Last))
 		}
 	}

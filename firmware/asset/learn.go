@@ -2,126 +2,208 @@ package asset
 
 import (
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"github.com/taproot-sensor/taproot/wire/record"
 )
 
-// Observe learns from a record of any kind. Those that say nothing of devices
-// cost a comparison.
-func (t *Table) Observe(rec any) {
-	switch r := rec.(type) {
-	case *record.ARP:
-		d := t.device(r.Time, r.SenderMAC)
-		t.bind(r.Time, d, r.SenderAddr)
-		if d != nil && d.rec.VLAN == 0 {
-			d.rec.VLAN = r.VLAN
-		}
-	case *record.NDP:
-		t.ndp(r)
-	case *record.DHCP:
-		t.dhcp(r)
-	case *record.DHCP6:
-		if d := t.device(r.Time, r.ClientMAC); d != nil {
-			d.add(r.Time, &d.rec.Names, r.FQDN)
-			d.set(r.Time, &d.rec.Vendor, r.Vendor)
-		}
-	case *record.LLDP:
-		t.lldp(r)
-	case *record.Names:
-		t.names(r)
-	case *record.SSDP:
-		if d := t.of(r.Time, r.SrcAddr); d != nil {
-			d.add(r.Time, &d.rec.System, r.Server, r.UserAgent)
-			if r.Method != "M-SEARCH" && !strings.HasPrefix(r.Target, "uuid:") {
-				d.add(r.Time, &d.rec.Services, r.Target)
-			}
-		}
-	case *record.SMB:
-		t.smb(r)
-	case *record.BACnet:
-		if d := t.of(r.Time, r.SrcAddr); d != nil && r.Service == "i_am" {
-			d.add(r.Time, &d.rec.Services, "bacnet "+r.Object)
-		}
-	case *record.ENIP:
-		if d := t.of(r.Time, r.SrcAddr); d != nil && r.Product != "" {
-			d.set(r.Time, &d.rec.Vendor, r.Product)
-			d.add(r.Time, &d.rec.System, r.Product+" "+r.Revision)
-		}
-	case *record.Modbus:
-		if d := t.of(r.Time, r.SrcAddr); d != nil && r.Device != "" {
-			d.set(r.Time, &d.rec.Vendor, r.Device)
-		}
+// Learn takes what was said of devices, in the order of its times. It uses the
+// memory of all.
+func (t *Table) Learn(all []Said) {
+	for _, s := range join(all) {
+		t.learn(s.first, &s.Fact)
 	}
 }
 
-func (t *Table) ndp(r *record.NDP) {
-	d := t.device(r.Time, r.SourceMAC)
-	t.bind(r.Time, d, r.SrcAddr)
-	switch r.Message {
-	case "neighbor_advertisement":
-		if d = t.device(r.Time, r.TargetMAC); d != nil {
-			t.bind(r.Time, d, r.Target)
-			if r.Router {
-				d.add(r.Time, &d.rec.Roles, "router")
-			}
+func (t *Table) learn(now record.Nanos, f *Fact) {
+	var d *device
+	if f.mac != (record.HardwareAddr{}) {
+		if d = t.device(now, f.mac); d != nil {
+			d.rec.Last = max(d.rec.Last, now)
 		}
-	case "router_advertisement":
-		if d != nil {
-			d.add(r.Time, &d.rec.Roles, "router")
-		}
+	} else {
+		d = t.of(now, f.addr)
 	}
-}
-
-func (t *Table) dhcp(r *record.DHCP) {
-	switch r.Message {
-	case "OFFER", "ACK", "NAK":
-		if d := t.of(r.Time, r.SrcAddr); d != nil {
-			d.add(r.Time, &d.rec.Roles, "dhcp_server")
-		}
-		if r.Message == "ACK" {
-			t.bind(r.Time, t.device(r.Time, r.ClientMAC), r.Assigned)
-		}
-		return
-	}
-	if d := t.device(r.Time, r.ClientMAC); d != nil {
-		d.add(r.Time, &d.rec.Names, r.Hostname)
-		d.set(r.Time, &d.rec.Vendor, r.Vendor)
-		d.set(r.Time, &d.rec.Params, r.Params)
-	}
-}
-
-func (t *Table) lldp(r *record.LLDP) {
-	d := t.device(r.Time, r.SrcMAC)
 	if d == nil {
 		return
 	}
-	d.add(r.Time, &d.rec.Names, r.SysName)
-	if r.Protocol == "cdp" && r.SysName == "" {
-		d.add(r.Time, &d.rec.Names, r.ChassisID)
+	if d.rec.VLAN == 0 {
+		d.rec.VLAN = f.vlan
 	}
-	d.set(r.Time, &d.rec.Vendor, r.Platform)
-	d.add(r.Time, &d.rec.System, r.SysDesc)
-	d.add(r.Time, &d.rec.Roles, r.Capabilities...)
+	switch f.kind {
+	case binds:
+		t.bind(now, d, f.addr)
+	case claimed:
+		if t.byAddr[f.also] == d.rec.MAC {
+			d.add(now, &d.rec.Names, f.text)
+		}
+	case named:
+		d.add(now, &d.rec.Names, f.text)
+	case role:
+		d.add(now, &d.rec.Roles, f.text)
+	case vendor:
+		d.set(now, &d.rec.Vendor, f.text)
+	case params:
+		d.set(now, &d.rec.Params, f.text)
+	case system:
+		d.add(now, &d.rec.System, f.text)
+	case service:
+		d.add(now, &d.rec.Services, f.text)
+	case client:
+		d.add(now, &d.rec.Clients, f.text)
+	}
 }
 
-// names learns from what a host says of itself: the records that it gives, and
-// the NetBIOS names that it registers.
-func (t *Table) names(r *record.Names) {
-	d := t.of(r.Time, r.SrcAddr)
-	if d == nil || !r.Response && r.OpCode == "" {
+// Observe notes what a record of any kind says. Those that say nothing of
+// devices cost a comparison.
+func (n *Notes) Observe(rec any) {
+	switch r := rec.(type) {
+	case *record.ARP:
+		n.add(r.Time, Fact{kind: binds, mac: r.SenderMAC, addr: r.SenderAddr, vlan: r.VLAN})
+	case *record.NDP:
+		n.ndp(r)
+	case *record.DHCP:
+		n.dhcp(r)
+	case *record.DHCP6:
+		n.of(r.Time, r.ClientMAC, named, r.FQDN)
+		n.of(r.Time, r.ClientMAC, vendor, r.Vendor)
+	case *record.LLDP:
+		n.lldp(r)
+	case *record.Names:
+		n.names(r)
+	case *record.SSDP:
+		n.at(r.Time, r.SrcAddr, system, r.Server, r.UserAgent)
+		if r.Method != "M-SEARCH" && !strings.HasPrefix(r.Target, "uuid:") {
+			n.at(r.Time, r.SrcAddr, service, r.Target)
+		}
+	case *record.SMB:
+		n.at(r.Time, r.DstAddr, named, r.ServerDNS, r.ServerName)
+		n.at(r.Time, r.DstAddr, system, r.ServerOS)
+		n.at(r.Time, r.SrcAddr, named, r.Host)
+		n.at(r.Time, r.SrcAddr, system, r.ClientOS)
+	case *record.BACnet:
+		if r.Service == "i_am" {
+			n.at(r.Time, r.SrcAddr, service, "bacnet "+r.Object)
+		}
+	case *record.ENIP:
+		if r.Product != "" {
+			n.at(r.Time, r.SrcAddr, vendor, r.Product)
+			n.at(r.Time, r.SrcAddr, system, r.Product+" "+r.Revision)
+		}
+	case *record.Modbus:
+		n.at(r.Time, r.SrcAddr, vendor, r.Device)
+	case *record.SSH:
+		n.at(r.Time, r.SrcAddr, system, r.Client)
+		if r.Server != "" {
+			n.at(r.Time, r.DstAddr, system, r.Server)
+			n.at(r.Time, r.DstAddr, service, at("ssh", r.DstPort, "tcp"))
+		}
+	case *record.HTTP:
+		n.at(r.Time, r.SrcAddr, system, platform(r.UserAgent))
+		if r.Status != 0 {
+			n.at(r.Time, r.DstAddr, system, r.Server)
+			n.at(r.Time, r.DstAddr, service, at("http", r.DstPort, "tcp"))
+		}
+	case *record.TLS:
+		n.at(r.Time, r.SrcAddr, client, r.JA4)
+		if r.Accepted {
+			n.at(r.Time, r.DstAddr, service, at("tls", r.DstPort, "tcp"))
+		}
+	case *record.QUIC:
+		n.at(r.Time, r.SrcAddr, client, r.JA4)
+		if r.Accepted {
+			n.at(r.Time, r.DstAddr, service, at("quic", r.DstPort, "udp"))
+		}
+	}
+}
+
+// of notes what is said of a device by its hardware address, which says also
+// that it is there.
+func (n *Notes) of(now record.Nanos, mac record.HardwareAddr, k kind, texts ...string) {
+	n.add(now, Fact{kind: present, mac: mac})
+	for _, s := range texts {
+		n.add(now, Fact{kind: k, mac: mac, text: s})
+	}
+}
+
+// at notes what is said of whoever has an address.
+func (n *Notes) at(now record.Nanos, addr netip.Addr, k kind, texts ...string) {
+	for _, s := range texts {
+		n.add(now, Fact{kind: k, addr: addr, text: s})
+	}
+}
+
+// at returns a service and where it is, such as "ssh 22/tcp".
+func at(name string, port uint16, transport string) string {
+	return name + " " + strconv.Itoa(int(port)) + "/" + transport
+}
+
+// platform returns what a User-Agent says of the system: of a browser the
+// first comment (RFC 9110, section 10.1.5), and else all of it.
+func platform(agent string) string {
+	if strings.HasPrefix(agent, "Mozilla/") {
+		if _, after, ok := strings.Cut(agent, "("); ok {
+			comment, _, _ := strings.Cut(after, ")")
+			return comment
+		}
+	}
+	return agent
+}
+
+func (n *Notes) ndp(r *record.NDP) {
+	n.add(r.Time, Fact{kind: binds, mac: r.SourceMAC, addr: r.SrcAddr})
+	switch r.Message {
+	case "neighbor_advertisement":
+		n.add(r.Time, Fact{kind: binds, mac: r.TargetMAC, addr: r.Target})
+		if r.Router {
+			n.of(r.Time, r.TargetMAC, role, "router")
+		}
+	case "router_advertisement":
+		n.of(r.Time, r.SourceMAC, role, "router")
+	}
+}
+
+func (n *Notes) dhcp(r *record.DHCP) {
+	switch r.Message {
+	case "OFFER", "ACK", "NAK":
+		n.at(r.Time, r.SrcAddr, role, "dhcp_server")
+		if r.Message == "ACK" {
+			n.add(r.Time, Fact{kind: binds, mac: r.ClientMAC, addr: r.Assigned})
+		}
+		return
+	}
+	n.of(r.Time, r.ClientMAC, named, r.Hostname)
+	n.of(r.Time, r.ClientMAC, vendor, r.Vendor)
+	n.of(r.Time, r.ClientMAC, params, r.Params)
+}
+
+func (n *Notes) lldp(r *record.LLDP) {
+	n.of(r.Time, r.SrcMAC, named, r.SysName)
+	if r.Protocol == "cdp" && r.SysName == "" {
+		n.of(r.Time, r.SrcMAC, named, r.ChassisID)
+	}
+	n.of(r.Time, r.SrcMAC, vendor, r.Platform)
+	n.of(r.Time, r.SrcMAC, system, r.SysDesc)
+	n.of(r.Time, r.SrcMAC, role, r.Capabilities...)
+}
+
+// names notes what a host says of itself: the records that it gives, and the
+// NetBIOS names that it registers.
+func (n *Notes) names(r *record.Names) {
+	if !r.Response && r.OpCode == "" {
 		return
 	}
 	for _, answer := range r.Answers {
 		name, typ, data := answerParts(answer)
 		switch typ {
 		case "A", "AAAA", "NB":
-			if a, err := netip.ParseAddr(data); err == nil && t.byAddr[a] == d.rec.MAC {
-				d.add(r.Time, &d.rec.Names, name)
+			if a, err := netip.ParseAddr(data); err == nil {
+				n.add(r.Time, Fact{kind: claimed, addr: r.SrcAddr, text: name, also: a})
 			}
 		case "PTR":
 			if strings.HasPrefix(name, "_") && name != "_services._dns-sd._udp.local" {
-				d.add(r.Time, &d.rec.Services, name)
+				n.at(r.Time, r.SrcAddr, service, name)
 			}
 		}
 	}
@@ -136,15 +218,4 @@ func answerParts(s string) (name, typ, data string) {
 		}
 	}
 	return s, "", ""
-}
-
-func (t *Table) smb(r *record.SMB) {
-	if d := t.of(r.Time, r.DstAddr); d != nil {
-		d.add(r.Time, &d.rec.Names, r.ServerDNS, r.ServerName)
-		d.add(r.Time, &d.rec.System, r.ServerOS)
-	}
-	if d := t.of(r.Time, r.SrcAddr); d != nil {
-		d.add(r.Time, &d.rec.Names, r.Host)
-		d.add(r.Time, &d.rec.System, r.ClientOS)
-	}
 }

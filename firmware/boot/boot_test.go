@@ -102,8 +102,8 @@ func TestMemory(t *testing.T) {
 		t.Fatalf("got %d, %v", total, err)
 	}
 	for _, total := range []int{total, 256 * mib, 1024 * mib, 1536 * mib} {
-		b := Divide(total)
-		if b.Ring%mib != 0 || b.Ring < 4*mib || b.Spool < 8*mib || b.Flows < 8192 {
+		b := Divide(total, 4)
+		if b.Ring%mib != 0 || b.Ring < 4*mib || b.Spool < 8*mib || b.Flows < 8192 || b.Shards < 1 || b.Shards > 4 {
 			t.Errorf("%d MiB: too little: %+v", total/mib, b)
 		}
 		if sum := b.Ring + b.Spool + b.Meter; sum > total*3/4 {

@@ -219,6 +219,7 @@ func TestFileErrors(t *testing.T) {
 	}{
 		{"empty", nil, 0, "at byte 0: file is too short"},
 		{"text", []byte("hello, world"), 0, "at byte 0: not a pcap or pcapng file: it begins with 68 65 6c 6c"},
+		{"gzip", []byte("\x1f\x8b\x08\x00 and so on"), 0, "at byte 0: it is compressed; read it by way of a pipe: zcat FILE"},
 		{"header cut", whole[:20], 0, "at byte 0: file header is cut short"},
 		{"second record header cut", whole[:24+16+5+3], 1, "at byte 45: file ends inside a record: 3 bytes left"},
 		{"second record cut", whole[:len(whole)-1], 1, "at byte 45: file ends inside a record: 21 bytes left"},

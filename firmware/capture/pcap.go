@@ -17,6 +17,10 @@ const (
 	pcapRecordHeader = 16
 )
 
+// compressed has who unpacks a file, by how it begins (RFC 1952, section 2.3.1;
+// RFC 8878, section 3.1.1).
+var compressed = map[string]string{"\x1f\x8b": "zcat", "\x28\xb5\x2f\xfd": "zstdcat"}
+
 // linkTypeMask keeps the link type of the last word of a file header: the
 // upper bits say how long the frames' FCS is (section 4).
 const linkTypeMask = 0x03ffffff
@@ -36,6 +40,11 @@ func newPcap(w *window, magic uint32) (*pcap, error) {
 	case magicNanos, magicNanosSwapped:
 		p.unit = 1
 	default:
+		for begin, unpack := range compressed {
+			if string(w.buf[:len(begin)]) == begin {
+				return nil, fmt.Errorf("it is compressed; read it by way of a pipe: %s FILE | taproot sensor --read -", unpack)
+			}
+		}
 		return nil, fmt.Errorf("not a pcap or pcapng file: it begins with % x", w.buf[:4])
 	}
 	p.order = order(magic == magicMicrosSwapped || magic == magicNanosSwapped)

@@ -1,6 +1,10 @@
 package capture
 
-import "time"
+import (
+	"time"
+
+	"github.com/taproot-sensor/taproot/internal/bpf"
+)
 
 // BlockSize is the size in bytes of a ring's blocks unless told otherwise: room
 // for the largest frame that the kernel can hand over, 64 KiB, and a header.
@@ -28,29 +32,17 @@ type RingOptions struct {
 	// negative one does not wait.
 	Wait time.Duration
 
-	// Fanout is the group of rings that share the port's frames, a ring per
-	// shard; zero is none. Both directions of a flow go to the same ring,
-	// whole packets and fragments of one datagram need not.
-	Fanout uint16
-
 	// Outgoing lets the frames in that this machine sends itself. A tap
 	// port sends none; on an ordinary host they are half of the traffic.
 	Outgoing bool
 
-	// Filter is a classic BPF program for Ethernet frames; none lets all in.
-	// A frame that it refuses is not counted anywhere.
-	Filter []BPF
+	// Filter is for Ethernet frames. A frame that it refuses is not counted
+	// anywhere.
+	Filter bpf.Program
 
 	// LockFilter forbids the holder of the descriptor to change the
 	// socket's filter.
 	LockFilter bool
-}
-
-// BPF is one instruction of a filter (linux/filter.h, struct sock_filter).
-type BPF struct {
-	Code   uint16
-	Jt, Jf uint8
-	K      uint32
 }
 
 func (o RingOptions) withDefaults() RingOptions {

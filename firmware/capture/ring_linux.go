@@ -30,16 +30,34 @@ type Ring struct {
 // OpenRing opens the socket of a ring and maps it, for a process that may do
 // both.
 func OpenRing(ifname string, opts RingOptions) (Source, error) {
-	f, err := OpenSocket(ifname, opts)
+	rings, err := OpenRings(ifname, 1, opts)
 	if err != nil {
 		return nil, err
 	}
-	r, err := RingFrom(f, opts)
+	return rings[0], nil
+}
+
+// OpenRings opens n rings that share a port, as OpenSockets does.
+func OpenRings(ifname string, n int, opts RingOptions) ([]Source, error) {
+	files, err := OpenSockets(ifname, n, opts)
 	if err != nil {
-		f.Close()
 		return nil, err
 	}
-	return r, nil
+	var rings []Source
+	for i, f := range files {
+		r, err := RingFrom(f, opts)
+		if err != nil {
+			for _, f := range files[i:] {
+				f.Close()
+			}
+			for _, r := range rings {
+				r.Close()
+			}
+			return nil, err
+		}
+		rings = append(rings, r)
+	}
+	return rings, nil
 }
 
 // RingFrom maps the ring of a socket that OpenSocket made with the same

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"runtime"
@@ -14,6 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/taproot-sensor/taproot/firmware/capture"
+	"github.com/taproot-sensor/taproot/firmware/frametest"
+	"github.com/taproot-sensor/taproot/internal/bpf"
 )
 
 // openLoopback opens a ring on the loopback port, or skips.
@@ -167,73 +170,137 @@ func TestRingVLAN(t *testing.T) {
 	t.Error("the tagged frame did not come")
 }
 
-// TestFanout shares a port between two rings: both get some, and both
-// directions of a conversation go to the same one.
+// TestFanout has two ports with two rings each, and packets between many pairs
+// of addresses, plain, tagged, fragmented and in tunnels, come in at either: what
+// is between two addresses goes to the ring of one number, on both ports.
 func TestFanout(t *testing.T) {
-	opts := capture.RingOptions{Blocks: 4, BlockSize: 1 << 16, Wait: 50 * time.Millisecond, Fanout: uint16(os.Getpid()) | 1}
-	var rings [2]capture.Source
-	for i := range rings {
-		src, err := capture.OpenRing("lo", opts)
-		if errors.Is(err, os.ErrPermission) {
-			t.Skipf("needs CAP_NET_RAW: %v", err)
-		}
+	frametest.Network(t, "link add a0 type veth peer name a1", "link add b0 type veth peer name b1",
+		"link set a0 up", "link set a1 up", "link set b0 up", "link set b1 up")
+	opts := capture.RingOptions{Blocks: 8, BlockSize: 1 << 16, Wait: 100 * time.Millisecond, LockFilter: true}
+	ports, sends := map[string][]capture.Source{}, map[string]int{}
+	for port, far := range map[string]string{"a1": "a0", "b1": "b0"} {
+		rings, err := capture.OpenRings(port, 2, opts)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer src.Close()
-		rings[i] = src
-	}
-	payload := []byte("taproot fanout test, longer than the padding of a frame")
-	const conversations = 64
-	for range conversations {
-		var ends [2]*net.UDPConn
-		for i := range ends {
-			conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-			if err != nil {
-				t.Skipf("no loopback: %v", err)
-			}
-			defer conn.Close()
-			ends[i] = conn
+		ports[port] = rings
+		sends[port] = frametest.Sender(t, far)
+		for _, r := range rings {
+			defer r.Close()
 		}
-		for i := range 4 {
-			if _, err := ends[i%2].WriteTo(payload, ends[1-i%2].LocalAddr()); err != nil {
+	}
+	const pairs = 64
+	send := func(port string, frames [][]byte) {
+		for _, f := range frames {
+			if _, err := unix.Write(sends[port], f); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	var seen [2]map[[2]uint16]int
-	frames := make([]capture.Frame, 64)
-	for i, src := range rings {
-		seen[i] = make(map[[2]uint16]int)
-		for {
-			n, err := src.NextBatch(frames)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if n == 0 {
-				break
-			}
-			for _, f := range frames[:n] {
-				if bytes.HasSuffix(f.Data, payload) {
-					a, b := uint16(f.Data[34])<<8|uint16(f.Data[35]), uint16(f.Data[36])<<8|uint16(f.Data[37])
-					seen[i][[2]uint16{min(a, b), max(a, b)}]++
+	for i := range pairs {
+		there, back := pairOfFrames(i)
+		send("a1", there)
+		send("b1", back)
+	}
+	var seen [2][pairs]int
+	for _, rings := range ports {
+		for ring, src := range rings {
+			for _, f := range drained(t, src) {
+				if i := bytes.Index(f, []byte("pair ")); i >= 0 {
+					seen[ring][f[i+5]]++
 				}
 			}
 		}
 	}
-	for pair, n := range seen[0] {
-		if n != 4 || seen[1][pair] != 0 {
-			t.Errorf("conversation %v: %d and %d frames", pair, n, seen[1][pair])
+	used := [2]int{}
+	for pair := range pairs {
+		for ring := range seen {
+			switch seen[ring][pair] {
+			case 0:
+			case framesOfPair:
+				used[ring]++
+			default:
+				t.Errorf("pair %d: %d frames in one ring and %d in the other", pair, seen[0][pair], seen[1][pair])
+			}
 		}
 	}
-	if len(seen[0])+len(seen[1]) != conversations || len(seen[0]) == 0 || len(seen[1]) == 0 {
-		t.Errorf("%d and %d conversations of %d", len(seen[0]), len(seen[1]), conversations)
+	if used[0]+used[1] != pairs || min(used[0], used[1]) < pairs/4 {
+		t.Errorf("%d and %d pairs of %d", used[0], used[1], pairs)
+	}
+}
+
+// framesOfPair is how many frames pairOfFrames makes in both directions.
+const framesOfPair = 8
+
+// pairOfFrames returns frames between the ends of pair i, there and back.
+func pairOfFrames(i int) (there, back [][]byte) {
+	a, b := netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), netip.AddrFrom4([4]byte{10, 9, byte(i * 7), 1})
+	if i%2 != 0 {
+		a, b = netip.AddrFrom16([16]byte{0: 0xfd, 15: byte(i)}), netip.AddrFrom16([16]byte{0: 0xfd, 7: 3, 14: byte(i * 5), 15: 9})
+	}
+	frames := func(src, dst netip.Addr, port uint16) [][]byte {
+		p := frametest.Packet{Src: netip.AddrPortFrom(src, port), Dst: netip.AddrPortFrom(dst, 4000), Proto: frametest.UDP, Payload: append([]byte("pair "), byte(i))}
+		fragment, tunnel := p, p
+		fragment.Fragment = 100 // a later one: it has no ports
+		tunnel.Proto = 47
+		return [][]byte{p.Ethernet(), p.Ethernet(5, 7), fragment.Ethernet(), tunnel.Ethernet()}
+	}
+	return frames(a, b, uint16(1000+i)), frames(b, a, uint16(2000+i))
+}
+
+// drained returns the frames that a source has.
+func drained(t *testing.T, src capture.Source) (all [][]byte) {
+	t.Helper()
+	frames := make([]capture.Frame, 64)
+	for {
+		n, err := src.NextBatch(frames)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 0 {
+			return all
+		}
+		for _, f := range frames[:n] {
+			all = append(all, bytes.Clone(f.Data))
+		}
+	}
+}
+
+// TestRingCompiledFilter gives the kernel a program that looks at tags, ports and
+// addresses.
+func TestRingCompiledFilter(t *testing.T) {
+	frametest.Network(t, "link add a0 type veth peer name a1", "link set a0 addrgenmode none up", "link set a1 addrgenmode none up")
+	program, err := bpf.Compile("vlan 7 and udp dst port 4000 and not host 10.0.0.4")
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, err := capture.OpenRing("a1", capture.RingOptions{Blocks: 4, BlockSize: 1 << 16, Wait: 100 * time.Millisecond, Filter: program, LockFilter: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	send := frametest.Sender(t, "a0")
+	for i := range 6 {
+		there, back := pairOfFrames(i)
+		for _, f := range append(there, back...) {
+			if _, err := unix.Write(send, f); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := unix.Write(send, frametest.Between("10.0.0.9:1", "10.0.0.8:4000", frametest.UDP).Ethernet(7)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Of each pair those behind the tags 5 and 7, one there and one back, but
+	// for pair 4; and six behind 7.
+	if got := len(drained(t, src)); got != 5*2+6 {
+		t.Errorf("%d frames passed, want 16", got)
 	}
 }
 
 // TestRingFilter lets nothing in.
 func TestRingFilter(t *testing.T) {
-	src, err := capture.OpenRing("lo", capture.RingOptions{Blocks: 4, BlockSize: 1 << 16, Wait: 20 * time.Millisecond, Filter: []capture.BPF{{Code: 6}}})
+	src, err := capture.OpenRing("lo", capture.RingOptions{Blocks: 4, BlockSize: 1 << 16, Wait: 20 * time.Millisecond, Filter: bpf.Program{{Code: 6}}})
 	if errors.Is(err, os.ErrPermission) {
 		t.Skipf("needs CAP_NET_RAW: %v", err)
 	}
@@ -254,7 +321,7 @@ func TestRingFilter(t *testing.T) {
 	if n := countFrames(t, src, []byte("filtered"), 0); n != 0 {
 		t.Errorf("%d frames passed a filter that refuses all", n)
 	}
-	_, err = capture.OpenRing("lo", capture.RingOptions{Filter: []capture.BPF{{Code: 0xffff}}})
+	_, err = capture.OpenRing("lo", capture.RingOptions{Filter: bpf.Program{{Code: 0xffff}}})
 	if err == nil || !strings.Contains(err.Error(), "filter of 1 instructions") {
 		t.Errorf("a bad filter: %v", err)
 	}

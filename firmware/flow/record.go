@@ -43,13 +43,11 @@ type Record struct {
 	began     uint32  // table clock of the first packet
 	next      uint32  // neighbours in the wheel's bucket, or the next free record
 	prev      uint32
-	rtt       uint32 // of the TCP handshake, in µs; 0 for unknown
+	rtt       uint32 // of the TCP handshake, in µs, 0 for unknown; of ICMP the type of the first packet << 8 | its code
 	bucket    uint16
 	InnerVLAN uint16
 	SrcMAC    [6]byte // the caller's: of the first frame's source
 	DstMAC    [6]byte // and destination
-	ICMP      uint8   // type of the first packet
-	Code      uint8   // and its code
 }
 
 // answered reports whether both ends of the flow have sent something.
@@ -109,9 +107,9 @@ func (r *Record) Port(end uint8) uint16 {
 		return r.Key.Port(end)
 	}
 	if end == r.Client {
-		return uint16(r.ICMP)
+		return uint16(r.rtt >> 8)
 	}
-	return uint16(r.Code)
+	return uint16(r.rtt & 0xff)
 }
 
 // VNI returns the virtual network that the flow is in, 0 for none.
@@ -119,7 +117,12 @@ func (r *Record) VNI() uint32 { return r.Key.VNI() }
 
 // RTT returns the time between the SYN and the ACK that ended the handshake,
 // 0 for unknown.
-func (r *Record) RTT() time.Duration { return time.Duration(r.rtt) * time.Microsecond }
+func (r *Record) RTT() time.Duration {
+	if r.Key.Proto() != protoTCP {
+		return 0
+	}
+	return time.Duration(r.rtt) * time.Microsecond
+}
 
 // Missed returns how many bytes of the TCP stream of an end were acknowledged
 // and never seen.

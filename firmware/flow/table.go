@@ -227,7 +227,10 @@ func (t *Table) create(slot uint32, p *Packet) uint32 {
 	}
 	*r = Record{
 		Key: p.Key, First: p.Time, Last: p.Time, ID: p.ID, began: t.clock,
-		Client: p.From, ICMP: p.ICMP, Code: p.Code, VLAN: p.VLAN, InnerVLAN: p.InnerVLAN,
+		Client: p.From, VLAN: p.VLAN, InnerVLAN: p.InnerVLAN,
+	}
+	if proto := p.Key.Proto(); proto == protoICMP || proto == protoICMPv6 {
+		r.rtt = uint32(p.ICMP)<<8 | uint32(p.Code)
 	}
 	t.slots[slot] = uint64(tagOf(p.Hash))<<32 | uint64(i)
 	t.stats.Created++

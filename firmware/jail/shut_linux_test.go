@@ -39,6 +39,7 @@ func shutIn(then func(ring capture.Source, socket, out *os.File)) {
 		fmt.Println(err)
 		return
 	}
+	fmt.Printf("others: %q\n", attack.Others())
 	// What is refused later works now.
 	for _, try := range attack.Sends(FirstFD, 2)[:5] {
 		_, err := try.Denied()
@@ -186,13 +187,30 @@ func TestShutInDeniesEverything(t *testing.T) {
 			t.Errorf("no %q", want)
 		}
 	}
-	for _, want := range []string{"before: sendto on the ring: <nil>\n", "before: write on the ring: <nil>\n", "out: <nil>\n", "in: write in: operation not permitted"} {
+	for _, want := range []string{"others: []\n", "before: sendto on the ring: <nil>\n", "before: write on the ring: <nil>\n", "out: <nil>\n", "in: write in: operation not permitted"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("no %q", want)
 		}
 	}
 	if t.Failed() {
 		t.Log(said)
+	}
+}
+
+// TestOthers has processes that can be named: the parent of this one is got at
+// in every way, so what a stage does not find is not there.
+func TestOthers(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root")
+	}
+	found := strings.Join(attack.Others(), "\n") + "\n"
+	for _, want := range []string{"a signal of process %d: <nil>\n", "a descriptor of process %d: <nil>\n"} {
+		if os.Getppid() <= attack.MaxPID && !strings.Contains(found, fmt.Sprintf(want, os.Getppid())) {
+			t.Errorf("not found: "+want, os.Getppid())
+		}
+	}
+	if !strings.Contains(found, "memory of process") || !strings.Contains(found, "file /proc of") {
+		t.Errorf("found only %.2000s", found)
 	}
 }
 

@@ -16,12 +16,13 @@ type apps struct {
 	dns     *app.Transactions
 	streams streams
 	links   links
-	assets  *asset.Table
+	notes   *asset.Notes
 
 	violations violations
 	now        int64 // Unix ns of the packet whose payload is parsed
 	from       uint8 // its sender
 	whole      bool  // it was captured to its end
+	packet     packet
 
 	certs map[[32]byte]record.X509 // by SHA-256
 	count appCounts
@@ -38,8 +39,8 @@ type appCounts struct {
 func newApps(out *output) *apps {
 	a := &apps{index: newIndex(), out: out, links: newLinks(), certs: make(map[[32]byte]record.X509), count: appCounts{malformed: make(map[string]uint64)}}
 	a.dns = app.NewTransactions(func(rec *record.DNS) { out.add(record.DNSDef, rec) })
-	a.assets = asset.NewTable(func(rec *record.Asset) { out.add(record.AssetDef, rec) })
-	out.observe = a.assets.Observe
+	a.notes = asset.NewNotes()
+	out.observe = a.notes.Observe
 	a.violations = newViolations(out)
 	return a
 }
@@ -64,9 +65,15 @@ func (a *apps) payload(r *flow.Record, p *flow.Packet, seq uint32, b []byte) {
 	switch known := &a.table[r.Parser-1]; {
 	case r.Key.Proto() == protoTCP && known.stream != nil:
 		a.segment(known, r, p, seq, b)
-	case known.message(a, r, &packet{p, b}):
+	case known.message(a, r, a.pass(p, b)):
 		a.recognised(r)
 	}
+}
+
+// pass returns a payload as parsers get it, in memory that all of them get.
+func (a *apps) pass(p *flow.Packet, b []byte) *packet {
+	a.packet = packet{p, b}
+	return &a.packet
 }
 
 // recognise finds a parser for a flow that has none, gives the flow its name,
@@ -112,7 +119,7 @@ func (a *apps) segment(known *parser, r *flow.Record, p *flow.Packet, seq uint32
 			return
 		}
 		for used = false; len(buf) > 0; buf = side.Bytes() {
-			n := known.stream(a, r, &packet{p, buf}, s)
+			n := known.stream(a, r, a.pass(p, buf), s)
 			if s.flow != r.ID || s.done[p.From] { // it gave up
 				return
 			}
@@ -165,12 +172,10 @@ func (a *apps) giveUp(r *flow.Record) {
 // advance lets time pass until now, in Unix ns.
 func (a *apps) advance(now int64) {
 	a.dns.Advance(now)
-	a.assets.Advance(now)
 }
 
 // flush reports what still waits.
 func (a *apps) flush() {
 	a.dns.Flush()
-	a.assets.Flush()
 	a.violations.flush()
 }

@@ -10,7 +10,7 @@ import (
 
 // TestParserPanics breaks the parsers from within.
 func TestParserPanics(t *testing.T) {
-	a := newApps(newOutput(io.Discard, time.Second))
+	a := newApps(newOutput(io.Discard, time.Second, nil))
 	a.dns = nil
 	key, _ := flow.NewKey(new([16]byte), new([16]byte), 1000, 53, protoTCP)
 	r := &flow.Record{ID: 1, Parser: 1, Key: key}

@@ -21,6 +21,10 @@ func industrialParsers() []parser {
 // their messages begin; of one that goes on in the next segment only the front
 // is known. What changes a device is recorded each time, the polls are sampled.
 
+// add adds a record of a message that may also have been left out: only what
+// is added costs memory.
+func add[T any](o *output, def *record.Def, rec T) { o.add(def, &rec) }
+
 // maxInSegment bounds the messages of one segment.
 const maxInSegment = 16
 
@@ -30,7 +34,7 @@ func (a *apps) modbus(r *flow.Record, p *packet) bool {
 		rec.Time, rec.Flow, rec.SrcAddr, rec.SrcPort, rec.DstAddr, rec.DstPort = head(r, p)
 		n, err := app.ParseModbus(b, rec.SrcPort == portModbus, &rec)
 		if err == nil && (all || rec.Write || rec.Exception != "") {
-			a.out.add(record.ModbusDef, &rec)
+			add(a.out, record.ModbusDef, rec)
 		}
 		return n, err
 	})
@@ -43,7 +47,7 @@ func (a *apps) dnp3(r *flow.Record, p *packet) bool {
 		rec.Count = r.Sides[p.From].Packets
 		n, err := app.ParseDNP3(b, &rec)
 		if err == nil && (all || app.DNP3Changes(rec.Function)) {
-			a.out.add(record.DNP3Def, &rec)
+			add(a.out, record.DNP3Def, rec)
 		}
 		return n, err
 	})
@@ -58,7 +62,7 @@ func (a *apps) s7(r *flow.Record, p *packet) bool {
 		n, err := app.ParseS7(b, &rec)
 		found = found || rec.Protocol != "" && rec.Protocol != "cotp"
 		if rec.Message != "" && (all || app.S7Changes(rec.Function)) {
-			a.out.add(record.S7Def, &rec)
+			add(a.out, record.S7Def, rec)
 		}
 		return n, err
 	})
@@ -69,9 +73,9 @@ func (a *apps) enip(r *flow.Record, p *packet) bool {
 	return a.each(r, p, func(b []byte, all bool) (int, error) {
 		rec := record.ENIP{Count: r.Sides[p.From].Packets}
 		rec.Time, rec.Flow, rec.SrcAddr, rec.SrcPort, rec.DstAddr, rec.DstPort = head(r, p)
-		n, err := app.ParseENIP(b, &rec)
+		n, err := app.ParseENIP(b, &rec, all)
 		if rec.Command != "" && (all || app.CIPChanges(rec.Service)) {
-			a.out.add(record.ENIPDef, &rec)
+			add(a.out, record.ENIPDef, rec)
 		}
 		return n, err
 	})
@@ -83,7 +87,7 @@ func (a *apps) bacnet(r *flow.Record, p *packet) bool {
 		rec.Time, rec.Flow, rec.SrcAddr, rec.SrcPort, rec.DstAddr, rec.DstPort = head(r, p)
 		err := app.ParseBACnet(b, &rec)
 		if rec.PDU != "" && (all || app.BACnetChanges(rec.Service)) {
-			a.out.add(record.BACnetDef, &rec)
+			add(a.out, record.BACnetDef, rec)
 		}
 		return len(b), err
 	})

@@ -51,9 +51,10 @@ type Config struct {
 	Split        bool             // RunShards: the sources all read the same capture
 	MaxBatchAge  time.Duration    // longest wait of a record for its batch; zero is 1 s
 	CommunityID  bool             // write it into flow records; it is 30 bytes that the reader can make
-	Layers       bool             // write a record for each header of each packet
+	Kinds        []string         // of records to write, as record.ParseKinds has them; those of sensor are always written
+	Layers       bool             // write layer too: a record for each header of each packet
 	FlowsOnly    bool             // write flows, and do not look at what is in them
-	Heartbeat    func()           // called at least once a second while the loop turns; may be nil
+	Heartbeat    func()           // called at least once a second while the loops of all shards turn; may be nil
 	Now          func() time.Time // for tests; nil is time.Now
 
 	shard shard
@@ -72,7 +73,9 @@ type meter struct {
 	updates [batchFrames * maxPackets]flow.Packet
 	load    load
 	clock   flow.Clock
-	tick    uint32       // of the frame
+	tick    uint32 // of the frame
+	turn    uint32 // of devices
+	devices *devices
 	number  uint64       // of the frame, from cfg.FirstFlow on
 	flow    record.Flow  // scratch
 	layer   record.Layer // scratch
@@ -106,24 +109,33 @@ type packetOf struct {
 // sends what is left. It returns nil then; the error of a source that breaks,
 // such as a truncated file, comes after the records of all that was before.
 func Run(ctx context.Context, cfg Config) error {
+	return RunShards(ctx, cfg, []capture.Source{cfg.Source})
+}
+
+// run is one shard.
+func run(ctx context.Context, cfg Config, d *devices) error {
 	if cfg.MaxBatchAge == 0 {
 		cfg.MaxBatchAge = time.Second
 	}
-	if cfg.Heartbeat == nil {
-		cfg.Heartbeat = func() {}
+	kinds, err := record.ParseKinds(cfg.Kinds)
+	if err != nil {
+		return err
 	}
-	if cfg.Now == nil {
-		cfg.Now = time.Now
-	}
-	m := &meter{cfg: cfg, number: cfg.FirstFlow, words: make(words), frags: flow.NewFragments(), out: newOutput(cfg.Out, cfg.MaxBatchAge)}
+	cfg.Layers = cfg.Layers || kinds[record.LayerDef.Kind]
+	kinds[record.LayerDef.Kind] = cfg.Layers
+	m := &meter{cfg: cfg, number: cfg.FirstFlow, words: make(words), frags: flow.NewFragments(), out: newOutput(cfg.Out, cfg.MaxBatchAge, kinds), devices: d}
 	m.apps = newApps(m.out)
 	if cfg.FlowsOnly {
 		m.out.observe = nil
 	}
+	if cfg.shard.number == 0 {
+		d.table = m.newTable()
+	}
 	m.table = flow.New(flow.Options{Capacity: cfg.FlowCapacity}, m.flowEnded)
-	err := m.loop(ctx)
+	err = m.loop(ctx)
 	m.table.Flush()
 	m.apps.flush()
+	m.endTurns()
 	m.sensor(cfg.Now())
 	return errors.Join(err, m.out.flush())
 }
@@ -151,10 +163,11 @@ func (m *meter) loop(ctx context.Context) error {
 		n, err := m.cfg.Source.NextBatch(m.frames[:])
 		m.meter(m.frames[:n])
 		if n > 0 {
-			m.apps.advance(m.frames[n-1].Time)
+			m.passed(now, m.frames[n-1].Time)
 		} else if err == nil { // a live source: its frames bear the time of day
-			m.table.Advance(m.clock.At(now.UnixNano()))
-			m.apps.advance(now.UnixNano())
+			m.tick = m.clock.At(now.UnixNano())
+			m.table.Advance(m.tick)
+			m.passed(now, now.UnixNano())
 		}
 		switch {
 		case err == io.EOF:
@@ -166,6 +179,14 @@ func (m *meter) loop(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// passed lets time pass until at, in Unix ns of frames, for all but flows.
+func (m *meter) passed(now time.Time, at int64) {
+	m.apps.advance(at)
+	if !m.cfg.FlowsOnly {
+		m.endTurn(now, at)
+	}
 }
 
 // checkLinkType returns an error if not one frame could be read for its link

@@ -262,8 +262,8 @@ func TestMeterDNS(t *testing.T) {
 	answer := `,"rcode":"NOERROR","answers":["192.0.2.1"],"ttl":60,"response":true,"rd":true,"ra":true`
 	out.want(t, "dns",
 		ends("1", "5000", "17")+answer+`,"rtt":1000000}`,
-		ends("3", "5002", "6")+answer+`,"rtt":2000000}`,
 		ends("2", "5001", "17")+`,"rd":true}`,
+		ends("3", "5002", "6")+answer+`,"rtt":2000000}`,
 	)
 	if n := out.counters["meter.malformed_dns"]; n != 1 {
 		t.Errorf("%d malformed messages, want 1", n)

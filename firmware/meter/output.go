@@ -11,9 +11,11 @@ import (
 	"github.com/taproot-sensor/taproot/wire/record"
 )
 
-// batchRaw is how many bytes of blocks make a batch: beyond it zstd gains
-// little, and a batch that is lost or late matters more.
-const batchRaw = 64 << 10
+// batchRaw is how many bytes of blocks make a batch, by the estimate of
+// record.Builder, which is four times too low at worst: all of batch.MaxRaw then.
+// Half as much makes flow records 4 % larger, twice as much gains no more where
+// addresses do not come again, and a batch that is lost or late matters more.
+const batchRaw = 128 << 10
 
 // An output packs records into batches and writes them.
 type output struct {
@@ -24,15 +26,16 @@ type output struct {
 	health  packer
 	raw     []byte // scratch
 	body    []byte
-	err     error         // of the first Write that failed; all after it is lost
-	observe func(rec any) // is shown each record first; may be nil
+	err     error           // of the first Write that failed; all after it is lost
+	observe func(rec any)   // is shown each record first; may be nil
+	kinds   map[string]bool // that are wanted
 
 	count outputCounts
 }
 
 type outputCounts struct {
 	batches, rawBytes, batchBytes uint64
-	records                       map[string]uint64 // by kind
+	oversize                      uint64 // records of batches that no collector would take
 }
 
 // A packer gathers the records of one batch.
@@ -46,11 +49,13 @@ type packer struct {
 
 type builder struct {
 	*record.Builder
-	kind string
-	size int
+	kind   string
+	size   int
+	count  uint64 // records since the start
+	wanted bool
 }
 
-func newOutput(w io.Writer, maxAge time.Duration) *output {
+func newOutput(w io.Writer, maxAge time.Duration, kinds map[string]bool) *output {
 	// The window is as large as a batch, so the encoder needs little memory.
 	enc, err := zstd.NewWriter(nil,
 		zstd.WithEncoderLevel(zstd.SpeedFastest),
@@ -64,10 +69,10 @@ func newOutput(w io.Writer, maxAge time.Duration) *output {
 	return &output{
 		w:       w,
 		maxAge:  maxAge,
+		kinds:   kinds,
 		enc:     enc,
 		records: packer{class: batch.Records},
 		health:  packer{class: batch.Health},
-		count:   outputCounts{records: make(map[string]uint64)},
 	}
 }
 
@@ -80,9 +85,12 @@ func (o *output) add(def *record.Def, rec any) {
 	if def == record.SensorDef {
 		p = &o.health
 	}
-	b := p.builder(def)
+	b := o.builder(p, def)
+	if !b.wanted {
+		return
+	}
 	b.Append(rec)
-	o.count.records[b.kind]++
+	b.count++
 	size := b.Size()
 	p.size += size - b.size
 	b.size = size
@@ -92,16 +100,28 @@ func (o *output) add(def *record.Def, rec any) {
 	}
 }
 
-// builder returns the builder of kind def. There are few kinds.
-func (p *packer) builder(def *record.Def) *builder {
+// builder returns the builder of p of kind def. There are few kinds.
+func (o *output) builder(p *packer, def *record.Def) *builder {
 	for _, b := range p.builders {
 		if b.kind == def.Kind {
 			return b
 		}
 	}
-	b := &builder{Builder: record.NewBuilder(def), kind: def.Kind}
+	b := &builder{Builder: record.NewBuilder(def), kind: def.Kind, wanted: o.kinds[def.Kind] || def == record.SensorDef}
 	p.builders = append(p.builders, b)
 	return b
+}
+
+// added returns how many records of a kind there were.
+func (o *output) added(kind string) uint64 {
+	for _, p := range []*packer{&o.records, &o.health} {
+		for _, b := range p.builders {
+			if b.kind == kind {
+				return b.count
+			}
+		}
+	}
+	return 0
 }
 
 // advance writes the batches whose first record has waited for long enough.
@@ -131,18 +151,27 @@ func (o *output) write(p *packer) {
 		return
 	}
 	o.raw = o.raw[:0]
+	var kinds []batch.KindCount
 	for _, b := range p.builders {
+		if b.Rows() > 0 {
+			kinds = append(kinds, batch.KindCount{Kind: b.kind, Records: b.Rows()})
+		}
 		o.raw = b.AppendBlock(o.raw)
 		b.Reset()
 		b.size = 0
 	}
 	o.body = o.enc.EncodeAll(o.raw, o.body[:0])
 	bytes := batch.Append(nil, batch.Zstd, len(o.raw), o.body)
-	if err := batch.WriteFrame(o.w, batch.Frame{Class: p.class, Records: p.rows, Batch: bytes}); err != nil {
+	rows := p.rows
+	p.size, p.rows = 0, 0
+	if len(o.raw) > batch.MaxRaw || len(bytes) > batch.MaxSize { // numbers that nobody has, or forged ones
+		o.count.oversize += uint64(rows)
+		return
+	}
+	if err := batch.WriteFrame(o.w, batch.Frame{Class: p.class, Records: rows, Kinds: kinds, Batch: bytes}); err != nil {
 		o.err = fmt.Errorf("writing batch: %w", err)
 	}
 	o.count.batches++
 	o.count.rawBytes += uint64(len(o.raw))
 	o.count.batchBytes += uint64(len(bytes))
-	p.size, p.rows = 0, 0
 }

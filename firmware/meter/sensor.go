@@ -57,12 +57,18 @@ func (m *meter) sensor(now time.Time) {
 	emit("meter", "streams_overflow", m.apps.count.overflow)
 	emit("meter", "streams_stolen", m.apps.count.stolen)
 	emit("meter", "streams_gap", m.apps.count.gaps)
+	facts := m.apps.notes.Dropped()
+	if m.cfg.shard.number == 0 {
+		facts += m.devices.drops()
+	}
+	emit("meter", "drop_device_facts", facts)
 	for _, def := range record.Kinds() {
-		emit("meter", "records_"+def.Kind, m.out.count.records[def.Kind])
+		emit("meter", "records_"+def.Kind, m.out.added(def.Kind))
 	}
 	emit("meter", "batches", m.out.count.batches)
 	emit("meter", "raw_bytes", m.out.count.rawBytes)
 	emit("meter", "batch_bytes", m.out.count.batchBytes)
+	emit("meter", "drop_oversize_records", m.out.count.oversize)
 	emit("meter", "memory_bytes", memory())
 }
 

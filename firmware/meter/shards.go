@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
-
-	"golang.org/x/sync/errgroup"
+	"time"
 
 	"github.com/taproot-sensor/taproot/firmware/capture"
 	"github.com/taproot-sensor/taproot/firmware/decode"
@@ -24,28 +24,61 @@ const liveShard = 1 << 44
 // that flows, their numbers, their times and what is parsed in them do not
 // depend on how many meters there are.
 //
-// What is told once per sensor, such as a certificate or a device, is told
-// once per shard.
+// What is told of the sensor itself, kind sensor, is told by shard. All other
+// records are those of one meter, as long as no table is full: each shard has
+// tables of its own.
 func RunShards(ctx context.Context, cfg Config, sources []capture.Source) error {
-	out := &lockedWriter{w: cfg.Out}
-	var g errgroup.Group
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	d, since := newDevices(len(sources)), cfg.Now()
+	if len(sources) > 1 {
+		cfg.Out = &lockedWriter{w: cfg.Out}
+	}
+	hearts := hearts{beat: cfg.Heartbeat, beaten: make([]bool, len(sources))}
 	errs := make([]error, len(sources))
+	var running sync.WaitGroup
 	for i, src := range sources {
 		c := cfg
-		c.Source, c.Out = src, out
+		c.Source = src
+		c.Heartbeat = func() { hearts.beats(i) }
 		if len(sources) > 1 {
-			c.shard = shard{number: i, of: len(sources), split: cfg.Split}
+			c.shard = shard{number: i, of: len(sources), split: cfg.Split, since: since}
 		}
 		if !cfg.Split {
 			c.FirstFlow += uint64(i) * liveShard
 		}
-		g.Go(func() error {
-			errs[i] = Run(ctx, c)
-			return nil
+		running.Go(func() {
+			if errs[i] = run(ctx, c, d); errs[i] != nil && !cfg.Split {
+				cancel() // a capture that breaks breaks for all, at its end
+			}
 		})
 	}
-	err := g.Wait()
-	return errors.Join(append(errs, err)...)
+	running.Wait()
+	if cfg.Split { // all have read the same
+		return errs[0]
+	}
+	return errors.Join(errs...)
+}
+
+// hearts beat as one: a shard that hangs is not hidden by the others.
+type hearts struct {
+	mu     sync.Mutex
+	beat   func()
+	beaten []bool // by shard, since the last beat of all
+}
+
+func (h *hearts) beats(shard int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.beaten[shard] = true
+	if h.beat == nil || slices.Contains(h.beaten, false) {
+		return
+	}
+	h.beat()
+	clear(h.beaten)
 }
 
 // lockedWriter lets several meters write; each batch is one Write.
@@ -63,7 +96,8 @@ func (l *lockedWriter) Write(b []byte) (int, error) {
 // A shard is a meter's part of the frames. The zero value is all of them.
 type shard struct {
 	number, of int
-	split      bool // it must choose them itself
+	split      bool      // it must choose them itself
+	since      time.Time // when all shards began
 }
 
 // has reports whether a frame, decoded as far as meta, falls to the shard. All

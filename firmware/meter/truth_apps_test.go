@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"encoding/csv"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -112,54 +111,4 @@ func TestTruthIpfixprobe(t *testing.T) {
 		s.compare(t, tt.capture, strict(tt.got(file(tt.capture))), strict(want))
 		s.floor(t, tt.floor, 0)
 	}
-}
-
-// TestTruthTshark compares the names in DNS questions, in TLS and QUIC hellos
-// and in the Host of HTTP with those that tshark finds. It takes minutes, so
-// it runs where TAPROOT_TRUTH is set: in make truth.
-func TestTruthTshark(t *testing.T) {
-	if os.Getenv("TAPROOT_TRUTH") == "" {
-		t.Skip("TAPROOT_TRUTH is not set")
-	}
-	tshark, err := exec.LookPath("tshark")
-	if err != nil {
-		t.Skip(err)
-	}
-	dns, sni, host := score{name: "DNS names (tshark)"}, score{name: "SNI (tshark)"}, score{name: "HTTP hosts (tshark)"}
-	for _, origin := range []string{"arkime", "ja4", "ipfixprobe", "joy", "retina", "ics"} {
-		paths, err := filepath.Glob(filepath.Join(truthDir(t, origin), "*.pcap*"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, path := range paths {
-			cmd := exec.Command(tshark, "-r", path, "-T", "fields", "-E", "occurrence=a", "-E", "aggregator= ",
-				"-Y", "(dns && !mdns && !llmnr && !nbns) || tls.handshake.extensions_server_name || http.host && tcp",
-				"-e", "dns.qry.name", "-e", "tls.handshake.extensions_server_name", "-e", "http.host")
-			raw, _ := cmd.Output() // of a file that is cut short it has what was before
-			var want [3][]string
-			for line := range strings.Lines(string(raw)) {
-				for i, names := range strings.Split(strings.TrimSuffix(line, "\n"), "\t") {
-					if i < len(want) {
-						want[i] = append(want[i], strings.Fields(strings.ToLower(strings.ReplaceAll(names, "<Root>", ".")))...)
-					}
-				}
-			}
-			all := facts(t, path)
-			names := func(column string, kinds ...string) (out []string) {
-				for _, kind := range kinds {
-					for _, f := range all[kind] {
-						out = append(out, strings.ToLower(f.text(column)))
-					}
-				}
-				return strict(out)
-			}
-			base := filepath.Base(path)
-			dns.compare(t, base, names("name", "dns"), strict(want[0]))
-			sni.compare(t, base, names("sni", "tls", "quic"), strict(want[1]))
-			host.compare(t, base, names("host", "http"), strict(want[2]))
-		}
-	}
-	dns.floor(t, 139, 277)
-	sni.floor(t, 163, 278)
-	host.floor(t, 70, 276)
 }

@@ -63,13 +63,13 @@ func TestTruthArkimeApps(t *testing.T) {
 		{want: "tls.ja3", kinds: []string{"tls", "quic"}, column: []string{"ja3"}, floor: 30},
 		{want: "tls.ja3s", kinds: []string{"tls", "quic"}, column: []string{"ja3s"}, floor: 26},
 		{want: "tls.ja4", kinds: []string{"tls", "quic"}, column: []string{"ja4", "ja4_again"}, floor: 30},
-		{want: "cert.serial", kinds: []string{"x509"}, column: []string{"serial"}, floor: 41},
+		{want: "cert.serial", kinds: []string{"x509"}, column: []string{"serial"}, floor: 42},
 		{want: "ssh.hassh", kinds: []string{"ssh"}, column: []string{"hassh"}, floor: 6},
 		{want: "ssh.hasshServer", kinds: []string{"ssh"}, column: []string{"hassh_server"}, floor: 5},
 		{want: "http.method", kinds: []string{"http"}, column: []string{"method"}, floor: 39},
 		{want: "http.statuscode", kinds: []string{"http"}, column: []string{"status"}, floor: 41},
 		{want: "http.useragent", kinds: []string{"http"}, column: []string{"user_agent"}, floor: 34},
-		{want: "dns.queryHost", kinds: []string{"dns", "names"}, column: []string{"name"}, floor: 58},
+		{want: "dns.queryHost", kinds: []string{"dns", "names"}, column: []string{"name"}, floor: 59},
 	}
 	paths, err := filepath.Glob(filepath.Join(truthDir(t, "expected/arkime"), "*.json"))
 	if err != nil {

@@ -27,10 +27,10 @@ func TestMeterWeird(t *testing.T) {
 	}
 	out.want(t, "weird",
 		`"flow":1,"src_addr":"10.0.0.1","src_port":1000,"dst_addr":"10.0.0.2","dst_port":80,"proto":6,"name":"syn_fin","count":1}`,
+		`"flow":1,"src_addr":"10.0.0.1","src_port":1000,"dst_addr":"10.0.0.2","dst_port":80,"proto":6,"name":"syn_fin","count":199}`,
 		`"flow":1,"src_addr":"10.0.0.1","src_port":1000,"dst_addr":"10.0.0.2","dst_port":80,"proto":6,"name":"xmas_flags","count":1}`,
 		`"flow":2,"src_addr":"10.0.0.3","src_port":7,"dst_addr":"10.0.0.3","dst_port":7,"proto":17,"name":"same_ends","count":1}`,
 		`"flow":3,"src_addr":"224.0.0.1","src_port":7,"dst_addr":"10.0.0.3","dst_port":7,"proto":17,"name":"group_source","count":1}`,
 		`"flow":4,"src_addr":"10.0.0.4","src_port":5000,"dst_addr":"10.0.0.5","dst_port":53,"proto":17,"name":"malformed","detail":"dns","count":1}`,
-		`"flow":1,"src_addr":"10.0.0.1","src_port":1000,"dst_addr":"10.0.0.2","dst_port":80,"proto":6,"name":"syn_fin","count":199}`,
 	)
 }

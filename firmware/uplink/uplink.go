@@ -5,7 +5,8 @@
 // is stored. Everything on the wire is sealed; docs/format/wire.md has the
 // bytes. A collector that goes away costs nothing but room in the spool.
 //
-// One goroutine owns all state; a few more only read pipes and the socket.
+// One goroutine owns all state and never waits for a network; a few more only
+// read pipes and sockets, and dial.
 package uplink
 
 import (
@@ -19,6 +20,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/taproot-sensor/taproot/firmware/uplink/carrier"
+	"github.com/taproot-sensor/taproot/firmware/uplink/flight"
 	"github.com/taproot-sensor/taproot/internal/ranges"
 	"github.com/taproot-sensor/taproot/wire/batch"
 	"github.com/taproot-sensor/taproot/wire/enrol"
@@ -30,11 +33,14 @@ const (
 	healthEvery = 10 * time.Second
 	beatEvery   = time.Second
 	// grace is how long Run goes on sending after it was asked to stop.
-	grace       = 5 * time.Second
-	dialTimeout = 3 * time.Second
+	grace = 5 * time.Second
 	// silence is how many timeouts in a row make a session suspect, so that
 	// HELLO is said again: a collector that was restarted knows no sessions.
-	silence = 2
+	// On a road that loses 30 % each way, 2 % of the last packets under way
+	// are as silent for no reason.
+	silence = 4
+	// safeSize is the size of datagrams on a path of which nothing is known.
+	safeSize = flight.SafeDatagram
 )
 
 // Config is what an uplink needs.
@@ -44,6 +50,12 @@ type Config struct {
 	Claims   enrol.Claims
 	In       []io.ReadCloser // pipes of batch frames; Run closes them
 	Spool    Spool           // where batches wait; Run owns it
+
+	// Credentials are what carriers are shown; nil for new ones.
+	Credentials *carrier.Credentials
+	// Dial reaches an address of the site's list: one Write, one datagram; and
+	// no Write waits. nil means by the carrier that the address names.
+	Dial func(ctx context.Context, address string) (net.Conn, error)
 
 	Log       *slog.Logger
 	Say       func(line string)          // lines for the console
@@ -57,26 +69,43 @@ type Spool interface {
 	Put(f batch.Frame)
 	From(number uint64) (batch.Numbered, bool)
 	Get(number uint64) (batch.Numbered, bool)
-	Stored(set *ranges.Set) int
+	Stored(set *ranges.Set) (batches, records int)
 	Floor() uint64
 	Len() int
 	Bytes() int
+	Records() int
 	Dropped(c batch.Class) (batches, records uint64)
+	DroppedKinds() map[string]uint64
 }
 
 // uplink is a Run under way.
 type uplink struct {
 	Config
-	join   *joiner
-	send   *sender // nil while there is no session
-	conn   net.Conn
-	target int    // index of the collector that conn is to
-	number uint64 // next packet number; it never falls in one boot
-	rejoin bool   // the collector asked for a new HELLO
-	stats  stats
+	join  *joiner
+	roads []*road
+	// active is the road that HELLO is said on, or whose session is in use.
+	active int
 
-	datagrams chan []byte
-	readers   sync.WaitGroup
+	send   *sender // the session in use; nil while there is none
+	road   *road   // that it is on, or was last
+	number uint64  // next packet number; it never falls in one boot
+	rejoin bool    // the collector asked for a new HELLO
+
+	// A session that takes over once the one in use has nothing under way.
+	pending     *sender
+	pendingRoad *road
+	takeOverAt  time.Time // even if that still has
+
+	// Preferred collectors are tried from preferAt on: now that of this index.
+	preferred int
+	preferAt  time.Time
+
+	stats   stats
+	told    uint64 // records that were given up, as health last said
+	inbound chan inbound
+	dialled chan dialled
+	over    chan struct{} // closed when the loop has ended
+	readers sync.WaitGroup
 }
 
 // Run sends what comes in until every pipe has ended and all is stored; then
@@ -87,16 +116,32 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	u := &uplink{Config: cfg, join: j, datagrams: make(chan []byte, 256)}
+	if cfg.Dial == nil {
+		if cfg.Dial, err = dialer(&cfg); err != nil {
+			return err
+		}
+	}
+	u := newUplink(cfg, j)
 	id := enrol.Identity(cfg.Identity.Public().(ed25519.PublicKey))
 	u.Say("enrolment code " + id.Code())
-	defer u.readers.Wait()
+	dialing, stopDialing := context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
-		if u.conn != nil {
-			u.conn.Close()
+		close(u.over)
+		stopDialing()
+		for _, r := range u.roads {
+			u.leave(r)
 		}
+		u.readers.Wait()
 	}()
-	return u.loop(ctx, u.readPipes(ctx))
+	return u.loop(ctx, dialing, u.readPipes(ctx))
+}
+
+func newUplink(cfg Config, j *joiner) *uplink {
+	u := &uplink{Config: cfg, join: j, inbound: make(chan inbound, 256), dialled: make(chan dialled), over: make(chan struct{})}
+	for i, address := range cfg.Site.Collectors {
+		u.roads = append(u.roads, &road{address: address, index: i})
+	}
+	return u
 }
 
 // readPipes reads every pipe and closes the channel when all have ended.
@@ -133,7 +178,8 @@ func (u *uplink) readPipes(ctx context.Context) <-chan batch.Frame {
 	return frames
 }
 
-func (u *uplink) loop(ctx context.Context, frames <-chan batch.Frame) error {
+// loop does all that Run does. What it dials ends with dialing.
+func (u *uplink) loop(ctx, dialing context.Context, frames <-chan batch.Frame) error {
 	var nextHealth time.Time
 	var stopAt <-chan time.Time
 	done := ctx.Done()
@@ -148,9 +194,12 @@ func (u *uplink) loop(ctx context.Context, frames <-chan batch.Frame) error {
 		if u.Heartbeat != nil {
 			u.Heartbeat()
 		}
-		u.transmit(ctx, now)
+		u.transmit(dialing, now)
 		if frames == nil && u.Spool.Len() == 0 {
-			return nil
+			if u.told == u.gaveUp() {
+				return nil
+			}
+			u.health(now) // the last one made the spool give up more
 		}
 		wake := min(u.wait(now), beatEvery, max(nextHealth.Sub(now), beatEvery/10))
 		timer.Reset(wake)
@@ -161,10 +210,11 @@ func (u *uplink) loop(ctx context.Context, frames <-chan batch.Frame) error {
 				u.health(now)
 				break
 			}
-			u.stats.frames++
-			u.Spool.Put(f)
-		case d := <-u.datagrams:
-			u.receive(d, time.Now())
+			u.put(f)
+		case in := <-u.inbound:
+			u.receive(in, time.Now())
+		case d := <-u.dialled:
+			u.reached(d, time.Now())
 		case <-timer.C:
 		case <-done:
 			done = nil
@@ -183,138 +233,109 @@ func (u *uplink) unsent(frames <-chan batch.Frame) error {
 			}
 		}()
 	}
-	records := 0
-	for b, ok := u.Spool.From(0); ok; b, ok = u.Spool.From(b.Number + 1) {
-		records += b.Records
-	}
-	if records == 0 {
+	if u.Spool.Records() == 0 {
 		return nil
 	}
-	return fmt.Errorf("stopping uplink: %d batches with %d records were not acknowledged by %s", u.Spool.Len(), records, u.Site.Collectors[u.target])
+	return fmt.Errorf("stopping uplink: %d batches with %d records were not acknowledged by %s", u.Spool.Len(), u.Spool.Records(), u.roads[u.active].address)
+}
+
+// put spools a batch.
+func (u *uplink) put(f batch.Frame) {
+	u.stats.frames++
+	u.stats.records += uint64(f.Records)
+	u.Spool.Put(f)
 }
 
 // wait returns how long nothing is due.
 func (u *uplink) wait(now time.Time) time.Duration {
 	next := now.Add(time.Hour)
-	if u.joining() {
-		next = u.join.next
-	}
-	if u.send != nil {
-		if t := u.send.wake(now); t.Before(next) {
+	sooner := func(t time.Time) {
+		if t.Before(next) {
 			next = t
 		}
+	}
+	switch r := u.roads[u.active]; {
+	case u.joining() && !r.dialing:
+		sooner(r.next)
+	case u.send != nil && u.road.conn == nil && !u.road.dialing:
+		sooner(u.road.next)
+	case u.pending != nil:
+		sooner(u.takeOverAt)
+	case u.active > 0:
+		if p := u.roads[u.preferred]; !p.dialing {
+			sooner(u.preferAt)
+			if next == u.preferAt && p.next.After(next) {
+				next = p.next
+			}
+		}
+	}
+	if u.send != nil {
+		sooner(u.send.wake(u.Spool, now))
 	}
 	return max(next.Sub(now), 0)
 }
 
-// joining reports whether HELLO is to be said.
+// joining reports whether HELLO is to be said to the active collector.
 func (u *uplink) joining() bool {
-	return u.send == nil || u.rejoin || u.send.flight.probes >= silence
+	return u.pending == nil && (u.send == nil || u.rejoin || u.send.flight.Silence() >= silence)
 }
 
 // transmit sends all that may be sent at now.
 func (u *uplink) transmit(ctx context.Context, now time.Time) {
-	if u.joining() && !now.Before(u.join.next) {
-		u.hello(ctx, now)
-	}
+	u.greet(ctx, now)
 	if u.send == nil {
 		return
 	}
 	u.stats.lost += uint64(u.send.timeout(u.Spool, u.number, now))
+	if u.pending != nil && (u.send.done(u.Spool) || !now.Before(u.takeOverAt)) {
+		u.takeOver(u.pending, u.pendingRoad)
+	}
 	for {
 		d := u.send.datagram(u.Spool, u.number, now)
 		if d == nil {
 			return
 		}
+		number := u.number
 		u.number++
-		u.write(d)
+		if err := u.write(u.road, d); errors.Is(err, errTooBig) {
+			u.send.tooBig(number, now)
+		}
 	}
 }
 
 // write sends d. What cannot be sent, since the kernel refuses it or no
 // collector can be dialled at the moment, is as good as lost on the way.
-func (u *uplink) write(d []byte) {
+func (u *uplink) write(r *road, d []byte) error {
 	u.stats.sent++
-	if u.conn == nil {
+	if r.conn == nil {
 		u.stats.sendErrors++
-	} else if _, err := u.conn.Write(d); err != nil {
+		return nil
+	}
+	_, err := r.conn.Write(d)
+	if err != nil {
 		u.stats.sendErrors++
 	}
-}
-
-// hello says HELLO, to the next collector of the list where this one has not
-// answered, or not approved, for long.
-func (u *uplink) hello(ctx context.Context, now time.Time) {
-	if next := u.join.wantsNext(); next || u.conn == nil {
-		u.redial(ctx, next || u.join.unanswered > 0)
-	}
-	d, err := u.join.hello(now)
-	if err != nil {
-		u.Log.Error("no HELLO", "error", err)
-		return
-	}
-	u.stats.hellos++
-	if u.conn != nil {
-		u.write(d)
-	}
-	if u.join.unanswered == patience {
-		u.Say(fmt.Sprintf("no answer from %s: is it running, reachable, and are the site's keys its own?", u.Site.Collectors[u.target]))
-	}
-}
-
-// redial opens a new socket, to the next collector of the list or to the same
-// (whose name may have another address by now).
-func (u *uplink) redial(ctx context.Context, next bool) {
-	if u.conn != nil {
-		u.conn.Close()
-		u.conn = nil
-	}
-	if next {
-		u.target = (u.target + 1) % len(u.Site.Collectors)
-		u.join.cookie, u.join.turnedAway = enrol.Cookie{}, 0
-	}
-	dialer := net.Dialer{Timeout: dialTimeout}
-	conn, err := dialer.DialContext(context.WithoutCancel(ctx), "udp", u.Site.Collectors[u.target])
-	if err != nil {
-		u.Log.Warn("collector cannot be dialled", "error", err)
-		return
-	}
-	u.conn = conn
-	u.readers.Go(func() { u.readSocket(conn) })
-}
-
-func (u *uplink) readSocket(conn net.Conn) {
-	for {
-		buf := make([]byte, session.MaxDatagram+1)
-		n, err := conn.Read(buf)
-		switch {
-		case errors.Is(err, net.ErrClosed):
-			return
-		case err != nil: // nobody listens there (ICMP), or no route now
-			time.Sleep(10 * time.Millisecond)
-			continue
-		}
-		select {
-		case u.datagrams <- buf[:n]:
-		default: // the peer sends faster than we read: as good as lost
-		}
-	}
+	return err
 }
 
 // receive takes one datagram. Whatever is wrong with it is only counted.
-func (u *uplink) receive(d []byte, now time.Time) {
-	t, id, err := session.ParseHead(d)
+func (u *uplink) receive(in inbound, now time.Time) {
+	if in.data == nil {
+		u.ended(in)
+		return
+	}
+	t, id, err := session.ParseHead(in.data)
 	if err != nil {
 		u.stats.dropped++
 		return
 	}
 	switch {
 	case t == session.TypeWelcome:
-		err = u.welcome(d, now)
+		err = u.welcome(in.on, in.data, now)
 	case t == session.TypeCookie:
-		err = u.join.answered(d, now)
+		err = in.on.answered(in.data, now)
 	case t == session.TypeAck && u.send != nil && u.send.id == id:
-		err = u.ack(d, now)
+		err = u.ack(in.data, now)
 	default:
 		err = errStale
 	}
@@ -322,35 +343,6 @@ func (u *uplink) receive(d []byte, now time.Time) {
 		u.stats.dropped++
 		u.Log.Debug("datagram dropped", "error", err)
 	}
-}
-
-func (u *uplink) welcome(d []byte, now time.Time) error {
-	w, link, err := u.join.welcome(d, now)
-	if err != nil {
-		return err
-	}
-	u.rejoin = false
-	if u.Clock != nil {
-		u.Clock(time.Duration(w.Time - now.UnixNano()))
-	}
-	if w.Status != u.stats.status || !u.stats.welcomed {
-		switch w.Status {
-		case enrol.Approved:
-			u.Say("enrolled")
-		case enrol.Pending:
-			u.Say("waiting for approval")
-		case enrol.Refused:
-			u.Say("refused: this sensor was revoked")
-		}
-		u.stats.status, u.stats.welcomed = w.Status, true
-	}
-	if link == nil {
-		u.send = nil
-		return nil
-	}
-	u.stats.sessions++
-	u.send = newSender(link, w.Session, w.Window, u.Spool.Floor())
-	return nil
 }
 
 func (u *uplink) ack(d []byte, now time.Time) error {
@@ -370,17 +362,22 @@ func (u *uplink) ack(d []byte, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	held := u.Spool.Len()
-	u.stats.lost += uint64(u.send.answer(&a, u.Spool, u.number, now))
+	lost, batches, records := u.send.answer(&a, u.Spool, u.number, now)
+	u.stats.lost += uint64(lost)
 	u.rejoin = u.rejoin || a.Rejoin
-	if n := held - u.Spool.Len(); n > 0 {
+	if batches > 0 {
 		if u.stats.stored == 0 {
 			u.Say("first batch acknowledged")
 			if u.Stored != nil {
 				u.Stored()
 			}
 		}
-		u.stats.stored += uint64(n)
+		u.stats.stored += uint64(batches)
+		u.stats.recordsStored += uint64(records)
+	}
+	if at := u.roads[u.active]; at != u.road && u.send.flight.Silence() == 0 && u.pending == nil {
+		u.leave(at) // the session was not dead: no need for another collector
+		u.active = u.road.index
 	}
 	return nil
 }

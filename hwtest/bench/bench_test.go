@@ -2,11 +2,15 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/taproot-sensor/taproot/firmware/capture"
+	"github.com/taproot-sensor/taproot/wire/session"
 )
 
 func TestPrintTable(t *testing.T) {
@@ -43,5 +47,45 @@ func TestPcapFile(t *testing.T) {
 	})
 	if err != nil || n != 1 {
 		t.Errorf("%d frames, %v, want 1", n, err)
+	}
+}
+
+// What is sealed has every flow, in datagrams that a wire takes.
+func TestSealAll(t *testing.T) {
+	const file = "../../testdata/captures/lan.pcapng"
+	all, err := sealAll(context.Background(), file, false, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	flows, err := sealAll(context.Background(), file, true, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if flows.flows == 0 || all.flows != flows.flows {
+		t.Errorf("%d flows, and %d at the pace of the frames, want the same", all.flows, flows.flows)
+	}
+	if most := int(all.packets) * session.MaxDatagram; all.sealed > most || all.sealed <= flows.sealed {
+		t.Errorf("%d bytes in %d datagrams, %d of flows alone", all.sealed, all.packets, flows.sealed)
+	}
+}
+
+func TestFlood(t *testing.T) {
+	var out bytes.Buffer
+	if err := meterFlood(context.Background(), []string{"100", "64"}, &out); err != nil {
+		t.Fatal(err)
+	}
+	if kb, err := strconv.Atoi(strings.TrimSpace(out.String())); err != nil || kb < 1000 {
+		t.Errorf("peak memory %q, %v, want kB", &out, err)
+	}
+	f, n := newFlood(100), 0
+	for frames := make([]capture.Frame, 64); ; {
+		got, err := f.NextBatch(frames)
+		if err != nil {
+			break
+		}
+		n += got
+	}
+	if n != 2*100 {
+		t.Errorf("%d frames of 100 flows, want two of each", n)
 	}
 }

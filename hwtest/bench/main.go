@@ -1,8 +1,11 @@
-// Command bench measures the engine beside its peers and prints one table:
+// Command bench measures the engine beside its peers and prints a table:
 // nanoseconds of processor time per packet, millions of packets per second that
 // one core would do, and memory, for three sets of frames.
 //
-// Usage: go run ./hwtest/bench [-runs 3] [-only PEER] [-keep DIR]
+// Then it prints what records weigh on the wire (size.go), what flows weigh in
+// memory (memory.go) and what a live port costs (live_linux.go).
+//
+// Usage: go run ./hwtest/bench [-what speed,size,memory,live] [-runs 3] [-only PEER] [-keep DIR]
 //
 // Every program reads the same file on the same core and writes what it makes:
 // taproot compressed batches, nfpcapd its files, softflowd datagrams. Its time
@@ -39,13 +42,14 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	if len(args) == 4 && args[0] == meterWord {
-		return meterFile(ctx, args[1], args[2], args[3])
+	if len(args) > 0 && words[args[0]] != nil {
+		return words[args[0]](ctx, args[1:], stdout)
 	}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	runs := flags.Int("runs", 3, "`number` of runs, of which the fastest counts")
 	only := flags.String("only", "", "only programs whose name has this `word`")
 	keep := flags.String("keep", "", "keep the sets in `DIR`, and use those that are there")
+	what := flags.String("what", "speed,size,memory,live", "comma-separated `parts` to measure")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -57,18 +61,55 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if *keep == "" {
 		*keep = dir
 	}
-	sets, err := makeSets(*keep, stderr)
-	if err != nil {
-		return err
+	parts := strings.Split(*what, ",")
+	for _, p := range parts {
+		if !slices.Contains([]string{"speed", "size", "memory", "live"}, p) {
+			return fmt.Errorf("-what: no part %q; there are speed, size, memory and live", p)
+		}
 	}
+	var sets []set
+	if slices.Contains(parts, "speed") || slices.Contains(parts, "size") {
+		if sets, err = makeSets(*keep, stderr); err != nil {
+			return err
+		}
+	}
+	for _, p := range parts {
+		switch p {
+		case "speed":
+			err = speed(ctx, stdout, stderr, dir, sets, *only, *runs)
+		case "size":
+			err = sizes(ctx, stdout, sets)
+		case "memory":
+			err = memory(ctx, stdout)
+		case "live":
+			err = live(ctx, stdout)
+		}
+		if err != nil {
+			return fmt.Errorf("measuring %s: %w", p, err)
+		}
+		fmt.Fprintln(stdout)
+	}
+	return nil
+}
+
+// words make this program one of those that it measures.
+var words = map[string]func(ctx context.Context, args []string, stdout io.Writer) error{
+	meterWord: meterFile,
+	floodWord: meterFlood,
+	liveWord:  meterLive,
+	sendWord:  send,
+}
+
+// speed prints how fast the programs are whose name has only in it.
+func speed(ctx context.Context, stdout, stderr io.Writer, dir string, sets []set, only string, runs int) error {
 	all, end, err := peers(ctx, dir)
 	if err != nil {
 		return err
 	}
 	defer end()
-	all = slices.DeleteFunc(all, func(p peer) bool { return !strings.Contains(p.name, *only) })
+	all = slices.DeleteFunc(all, func(p peer) bool { return !strings.Contains(p.name, only) })
 	rows := make([][]result, len(all))
-	for round := range *runs {
+	for round := range runs {
 		for i := range all {
 			if round == 0 {
 				rows[i] = make([]result, len(sets))
@@ -87,7 +128,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 // meterWord makes this program a meter: bench meter flows|all|layers FILE OUT.
 const meterWord = "meter"
 
-func meterFile(ctx context.Context, what, path, to string) error {
+func meterFile(ctx context.Context, args []string, _ io.Writer) error {
+	if len(args) != 3 {
+		return errors.New("want flows|all|layers FILE OUT")
+	}
+	what, path, to := args[0], args[1], args[2]
 	src, err := capture.OpenFile(path)
 	if err != nil {
 		return err

@@ -24,6 +24,7 @@ type set struct {
 	path   string
 	frames int
 	bytes  int64 // captured
+	live   bool  // frames bear the times at which they were sent
 }
 
 const (
@@ -43,7 +44,7 @@ func makeSets(dir string, say io.Writer) (sets []set, err error) {
 	}{
 		{"small64", makeSmall}, {"mixed", makeMixed}, {"web", makeWeb},
 	} {
-		s := set{name: m.name, path: filepath.Join(dir, m.name+".pcap")}
+		s := set{name: m.name, path: filepath.Join(dir, m.name+".pcap"), live: m.name == "web"}
 		if _, err := os.Stat(s.path); errors.Is(err, fs.ErrNotExist) {
 			fmt.Fprintf(say, "making %s\n", s.name)
 			if err := m.make(s.path); err != nil {

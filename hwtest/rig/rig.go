@@ -198,10 +198,18 @@ func (m *Machine) Type(text string) error {
 	return err
 }
 
-// PressPower presses the power button and waits until the machine is off.
-func (m *Machine) PressPower(ctx context.Context) error {
+// TapPower presses the power button for a moment.
+func (m *Machine) TapPower() error {
 	if err := m.qmp.do("system_powerdown"); err != nil {
 		return fmt.Errorf("pressing power: %w", err)
+	}
+	return nil
+}
+
+// PressPower presses the power button and waits until the machine is off.
+func (m *Machine) PressPower(ctx context.Context) error {
+	if err := m.TapPower(); err != nil {
+		return err
 	}
 	select {
 	case <-m.exited:

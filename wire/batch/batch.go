@@ -77,8 +77,15 @@ const (
 // A Frame is a batch on its way from meter to uplink.
 type Frame struct {
 	Class   Class
-	Records int    // records in the batch
-	Batch   []byte // as Append makes it
+	Records int         // records in the batch
+	Kinds   []KindCount // how many there are of each kind, so that a drop is counted by kind
+	Batch   []byte      // as Append makes it
+}
+
+// KindCount says how many records there are of a kind.
+type KindCount struct {
+	Kind    string
+	Records int
 }
 
 // Numbered is a batch that has its number on the wire: from 0 at each boot.
@@ -87,15 +94,30 @@ type Numbered struct {
 	Frame
 }
 
-// frameHead is the size of a frame's head: length u32, records u32, class u8.
-const frameHead = 9
+// Sizes of a frame's parts: length u32, records u32, class u8, kinds u8; then of
+// each kind the length of its name u8, the name, records u32.
+const (
+	frameHead   = 10
+	maxKinds    = 64
+	maxKindName = 32
+)
 
 // WriteFrame writes f to w in one call of Write.
 func WriteFrame(w io.Writer, f Frame) error {
-	b := make([]byte, 0, frameHead+len(f.Batch))
+	if len(f.Kinds) > maxKinds {
+		return fmt.Errorf("writing frame: %d kinds, at most %d fit", len(f.Kinds), maxKinds)
+	}
+	b := make([]byte, 0, frameHead+len(f.Kinds)*(1+maxKindName+4)+len(f.Batch))
 	b = binary.BigEndian.AppendUint32(b, uint32(len(f.Batch)))
 	b = binary.BigEndian.AppendUint32(b, uint32(f.Records))
-	b = append(b, byte(f.Class))
+	b = append(b, byte(f.Class), byte(len(f.Kinds)))
+	for _, k := range f.Kinds {
+		if len(k.Kind) == 0 || len(k.Kind) > maxKindName {
+			return fmt.Errorf("writing frame: kind %q: name of %d bytes, want 1 to %d", k.Kind, len(k.Kind), maxKindName)
+		}
+		b = append(append(b, byte(len(k.Kind))), k.Kind...)
+		b = binary.BigEndian.AppendUint32(b, uint32(k.Records))
+	}
 	_, err := w.Write(append(b, f.Batch...))
 	return err
 }
@@ -111,13 +133,45 @@ func ReadFrame(r io.Reader) (Frame, error) {
 		}
 		return Frame{}, fmt.Errorf("reading frame: %w", err)
 	}
-	size, records, class := binary.BigEndian.Uint32(head[:]), binary.BigEndian.Uint32(head[4:]), Class(head[8])
-	if size == 0 || size > MaxSize || records > MaxRaw || class > Bulk {
-		return Frame{}, fmt.Errorf("reading frame: %d bytes, %d records, class %d: out of range", size, records, class)
+	size, records, class, kinds := binary.BigEndian.Uint32(head[:]), binary.BigEndian.Uint32(head[4:]), Class(head[8]), int(head[9])
+	if size == 0 || size > MaxSize || records > MaxRaw || class > Bulk || kinds > maxKinds {
+		return Frame{}, fmt.Errorf("reading frame: %d bytes, %d records, class %d, %d kinds: out of range", size, records, class, kinds)
 	}
-	f := Frame{Class: class, Records: int(records), Batch: make([]byte, size)}
+	f := Frame{Class: class, Records: int(records)}
+	for range kinds {
+		k, err := readKind(r)
+		if err != nil {
+			return Frame{}, fmt.Errorf("reading frame: kind: %v", err)
+		}
+		f.Kinds = append(f.Kinds, k)
+	}
+	f.Batch = make([]byte, size)
 	if _, err := io.ReadFull(r, f.Batch); err != nil {
 		return Frame{}, fmt.Errorf("reading frame: cut short: %v", err)
 	}
 	return f, nil
+}
+
+func readKind(r io.Reader) (KindCount, error) {
+	var b [maxKindName + 4]byte
+	if _, err := io.ReadFull(r, b[:1]); err != nil {
+		return KindCount{}, err
+	}
+	n := int(b[0])
+	if n == 0 || n > maxKindName {
+		return KindCount{}, fmt.Errorf("name of %d bytes, want 1 to %d", n, maxKindName)
+	}
+	if _, err := io.ReadFull(r, b[:n+4]); err != nil {
+		return KindCount{}, err
+	}
+	for _, c := range b[:n] {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' {
+			return KindCount{}, fmt.Errorf("name %q has other characters than a-z, 0-9 and _", b[:n])
+		}
+	}
+	records := binary.BigEndian.Uint32(b[n:])
+	if records > MaxRaw {
+		return KindCount{}, fmt.Errorf("%d records: out of range", records)
+	}
+	return KindCount{string(b[:n]), int(records)}, nil
 }

@@ -43,7 +43,7 @@ func TestFrames(t *testing.T) {
 	var pipe bytes.Buffer
 	want := []batch.Frame{
 		{Class: batch.Health, Records: 1, Batch: []byte("a")},
-		{Class: batch.Bulk, Records: 4000, Batch: bytes.Repeat([]byte("b"), batch.MaxSize)},
+		{Class: batch.Bulk, Records: 4000, Kinds: []batch.KindCount{{"flow", 3999}, {"dhcp6", 1}}, Batch: bytes.Repeat([]byte("b"), batch.MaxSize)},
 	}
 	for _, f := range want {
 		if err := batch.WriteFrame(&pipe, f); err != nil {
@@ -65,8 +65,8 @@ func TestFrames(t *testing.T) {
 	if _, err := batch.ReadFrame(&pipe); err != io.EOF {
 		t.Errorf("error at the end = %v, want io.EOF", err)
 	}
-	for _, n := range []int{1, 8, 9, 100} { // the second frame begins at 10
-		if _, err := batch.ReadFrame(bytes.NewReader(whole[10*(n/100):][:n])); err == nil || errors.Is(err, io.EOF) {
+	for _, n := range []int{1, 9, 10, 101, 111, 115, 125} { // the second frame begins at 11
+		if _, err := batch.ReadFrame(bytes.NewReader(whole[11*(n/100):][:n%100])); err == nil || errors.Is(err, io.EOF) {
 			t.Errorf("a frame cut at %d: error = %v", n, err)
 		}
 	}
@@ -87,7 +87,8 @@ func FuzzParse(f *testing.F) {
 }
 
 func FuzzReadFrame(f *testing.F) {
-	f.Add([]byte("\x00\x00\x00\x01\x00\x00\x00\x01\x00a"))
+	f.Add([]byte("\x00\x00\x00\x01\x00\x00\x00\x01\x00\x00a"))
+	f.Add([]byte("\x00\x00\x00\x01\x00\x00\x00\x01\x01\x01\x04flow\x00\x00\x00\x01a"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if fr, err := batch.ReadFrame(bytes.NewReader(b)); err == nil && len(fr.Batch) > len(b) {
 			t.Fatal("frame is longer than its input")

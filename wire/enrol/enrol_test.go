@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"strings"
 	"testing"
@@ -106,8 +107,11 @@ func TestHelloRefused(t *testing.T) {
 	if _, err := p.open(d); !errors.Is(err, enrol.ErrSigned) {
 		t.Errorf("HELLO signed for another site: error = %v", err)
 	}
-	if _, err := enrol.ParseHello(d[:1199]); err == nil {
+	if _, err := p.open(d[:len(d)-1]); err == nil {
 		t.Error("a HELLO that is cut was taken")
+	}
+	if _, err := enrol.ParseHello(d[:enrol.MinHello-1]); err == nil {
+		t.Error("a HELLO that is too small was parsed")
 	}
 	for range 200 {
 		d, _ := p.hello(t, h)
@@ -127,6 +131,63 @@ func TestHelloRefused(t *testing.T) {
 	d, _ = p.hello(t, &enrol.Hello{Claims: enrol.Claims{"host": "\x1b[2J"}})
 	if _, err := p.open(d); err == nil || !strings.Contains(err.Error(), "not plain text") {
 		t.Errorf("claims with a control character: error = %v", err)
+	}
+}
+
+// Where the path takes no more, a HELLO is as small as its claims let it be, but
+// never smaller than the answer to it.
+func TestHelloSizes(t *testing.T) {
+	p := newParties(t)
+	many := enrol.Claims{}
+	for i := range 8 {
+		many[strings.Repeat("n", i+1)] = strings.Repeat("x", 60)
+	}
+	for _, tt := range []struct {
+		size   int
+		claims enrol.Claims
+		want   int
+	}{{1, nil, enrol.MinHello}, {700, nil, 700}, {0, many, session.MaxDatagram}, {1, many, 206 + 8*62 + 36}} {
+		d, nonce := p.hello(t, &enrol.Hello{Claims: tt.claims, Size: tt.size})
+		if len(d) != tt.want {
+			t.Errorf("HELLO of size %d with %d claims has %d bytes, want %d", tt.size, len(tt.claims), len(d), tt.want)
+		}
+		if _, err := p.open(d); err != nil {
+			t.Errorf("HELLO of %d bytes: %v", len(d), err)
+		}
+		if s, _ := enrol.ParseHello(d); s.Hint() != enrol.HintOf(p.sensor.Site) || s.Nonce != nonce {
+			t.Error("the hint does not name the key")
+		}
+	}
+	if d := enrol.AppendWelcome(nil, p.sensor.Shared, &enrol.Welcome{Status: enrol.Moved}); len(d) > enrol.MinHello {
+		t.Errorf("WELCOME of %d bytes to a HELLO of %d", len(d), enrol.MinHello)
+	}
+}
+
+func TestHandover(t *testing.T) {
+	p := newParties(t)
+	site := p.siteIdentity.Public().(ed25519.PublicKey)
+	next, after := [32]byte{5}, [32]byte{6}
+	want := enrol.Welcome{Status: enrol.Moved, Handover: enrol.SignHandover(p.siteIdentity, next, after)}
+	d := enrol.AppendWelcome(nil, p.sensor.Shared, &want)
+	got, err := enrol.OpenWelcome(d, p.sensor.Shared, site)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("welcome (-want +got)\n%s", diff)
+	}
+	if !got.Handover.Verify(site, sha256.Sum256(next[:])) {
+		t.Error("the key that was announced is refused")
+	}
+	if got.Handover.Verify(site, [32]byte{1}) {
+		t.Error("a key that was not announced is taken")
+	}
+	got.Handover.Next[0]++
+	if got.Handover.Verify(site, sha256.Sum256(next[:])) {
+		t.Error("a statement that the site has not signed is taken")
+	}
+	if _, err := enrol.OpenWelcome(d[:208], p.sensor.Shared, site); err == nil {
+		t.Error("a statement that is cut is taken")
 	}
 }
 
@@ -214,4 +275,18 @@ func FuzzOpenWelcome(f *testing.F) {
 func FuzzParseCookie(f *testing.F) {
 	f.Add(enrol.AppendCookie(nil, enrol.Nonce{1}, enrol.Cookie{2}))
 	f.Fuzz(func(t *testing.T, d []byte) { enrol.ParseCookie(d) })
+}
+
+// A recorded HELLO cannot be made new: it opens only with the cookie that it
+// was written with.
+func TestHelloIsBoundToItsCookie(t *testing.T) {
+	p := newParties(t)
+	d, _ := p.hello(t, &enrol.Hello{Identity: p.id, Attempt: 1})
+	if _, err := p.open(d); err != nil {
+		t.Fatal(err)
+	}
+	d[4] ^= 1
+	if _, err := p.open(d); !errors.Is(err, enrol.ErrSigned) {
+		t.Errorf("a HELLO with another cookie: %v, want %v", err, enrol.ErrSigned)
+	}
 }

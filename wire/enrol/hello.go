@@ -69,10 +69,16 @@ type Hello struct {
 	Attempt  uint64 // counts the HELLOs of one boot; a collector takes no lower one
 	Time     int64  // the sensor's clock, Unix ns
 	Claims   Claims
+	Size     int // bytes of the datagram, at least MinHello; 0 for session.MaxDatagram
 }
 
+// MinHello is the size in bytes of the least HELLO: larger than any answer to
+// it, so that nobody gains by asking in another's name, and small enough for
+// any path (RFC 791: 576 bytes).
+const MinHello = 512
+
 // Cookie proves to a collector that a sensor receives at the address it sends
-// from.
+// from, and that its HELLO was written after the cookie: the signature covers it.
 type Cookie [16]byte
 
 // Nonce is the nonce of a HELLO's box, which its answer repeats.
@@ -84,7 +90,8 @@ const (
 	helloKey    = helloCookie + 16
 	helloNonce  = helloKey + 32
 	helloBox    = helloNonce + 24
-	helloPlain  = session.MaxDatagram - helloBox - box.Overhead
+	// hintSize is how much of the nonce tells which key the box is sealed to.
+	hintSize = 4
 )
 
 const (
@@ -92,6 +99,7 @@ const (
 	labelWelcome = 'W'
 	signHello    = "taproot hello v1\x00"
 	signEpoch    = "taproot epoch v1\x00"
+	signHandover = "taproot box key v1\x00"
 )
 
 // Keys are the keys of one boot of a sensor.
@@ -102,9 +110,18 @@ type Keys struct {
 	Site     *[32]byte // the site's box key
 }
 
-// AppendHello appends a HELLO datagram, padded to session.MaxDatagram so that
-// no answer is larger than its question, and returns the nonce to know the
-// answer by.
+// KeyHint is the beginning of a HELLO's nonce: which of a site's box keys it is
+// sealed to, so that no other is tried.
+type KeyHint [hintSize]byte
+
+// HintOf returns the hint of a site's box key: the first bytes of its SHA-256.
+func HintOf(siteKey *[32]byte) KeyHint {
+	sum := sha256.Sum256(siteKey[:])
+	return KeyHint(sum[:hintSize])
+}
+
+// AppendHello appends a HELLO datagram of h.Size bytes, or more where the claims
+// need more, and returns the nonce to know the answer by.
 func AppendHello(dst []byte, k Keys, cookie Cookie, h *Hello) ([]byte, Nonce, error) {
 	body := binary.BigEndian.AppendUint64(nil, h.Attempt)
 	body = binary.BigEndian.AppendUint64(body, uint64(h.Time))
@@ -112,18 +129,25 @@ func AppendHello(dst []byte, k Keys, cookie Cookie, h *Hello) ([]byte, Nonce, er
 	if err != nil {
 		return nil, Nonce{}, fmt.Errorf("writing HELLO: %w", err)
 	}
-	plain := make([]byte, 0, helloPlain)
+	plain := make([]byte, 0, session.MaxDatagram)
 	plain = append(plain, labelHello)
 	plain = append(plain, k.Identity.Public().(ed25519.PublicKey)...)
-	plain = append(plain, ed25519.Sign(k.Identity, helloSigned(k.Site, k.BootKey, body))...)
+	plain = append(plain, ed25519.Sign(k.Identity, helloSigned(k.Site, k.BootKey, cookie, body))...)
 	plain = append(plain, body...)
-	if len(plain) > helloPlain {
-		return nil, Nonce{}, fmt.Errorf("writing HELLO: claims are %d bytes too long", len(plain)-helloPlain)
+	const sealing = helloBox + box.Overhead
+	size := session.MaxDatagram
+	if h.Size != 0 {
+		size = max(h.Size, MinHello, len(plain)+sealing)
 	}
-	plain = plain[:helloPlain]
+	if size > session.MaxDatagram || len(plain)+sealing > size {
+		return nil, Nonce{}, fmt.Errorf("writing HELLO: %d bytes with these claims, at most %d fit", len(plain)+sealing, session.MaxDatagram)
+	}
+	plain = append(plain, make([]byte, size-sealing-len(plain))...)
 
 	var nonce Nonce
 	rand.Read(nonce[:])
+	hint := HintOf(k.Site)
+	copy(nonce[:], hint[:])
 	head := session.Head(session.TypeHello, 0)
 	dst = append(dst, head[:4]...)
 	dst = append(dst, cookie[:]...)
@@ -133,9 +157,10 @@ func AppendHello(dst []byte, k Keys, cookie Cookie, h *Hello) ([]byte, Nonce, er
 }
 
 // helloSigned returns what a sensor signs: the keys that the HELLO is between,
+// the cookie, so that nobody can make a recorded HELLO new with another one,
 // and all that it says. What follows the claims is padding and not signed.
-func helloSigned(siteKey, bootKey *[32]byte, body []byte) []byte {
-	return slices.Concat([]byte(signHello), siteKey[:], bootKey[:], body)
+func helloSigned(siteKey, bootKey *[32]byte, cookie Cookie, body []byte) []byte {
+	return slices.Concat([]byte(signHello), siteKey[:], bootKey[:], cookie[:], body)
 }
 
 // SealedHello is a HELLO before it is opened: what can be judged without any
@@ -147,10 +172,13 @@ type SealedHello struct {
 	box     []byte
 }
 
+// Hint returns which of the site's keys the HELLO says that it is sealed to.
+func (s *SealedHello) Hint() KeyHint { return KeyHint(s.Nonce[:]) }
+
 // ParseHello reads the outside of a HELLO. The result shares memory with b.
 func ParseHello(b []byte) (SealedHello, error) {
-	if len(b) != session.MaxDatagram {
-		return SealedHello{}, fmt.Errorf("parsing HELLO: %d bytes, want %d", len(b), session.MaxDatagram)
+	if len(b) < MinHello || len(b) > session.MaxDatagram {
+		return SealedHello{}, fmt.Errorf("parsing HELLO: %d bytes, want %d to %d", len(b), MinHello, session.MaxDatagram)
 	}
 	return SealedHello{
 		Cookie:  Cookie(b[helloCookie:]),
@@ -186,7 +214,7 @@ func (s *SealedHello) Open(shared, siteKey *[32]byte) (Hello, error) {
 		return Hello{}, fmt.Errorf("opening HELLO: %w", err)
 	}
 	h.Claims = claims
-	if !ed25519.Verify(h.Identity[:], helloSigned(siteKey, &s.BootKey, body[:16+n]), plain[1+ed25519.PublicKeySize:fixed]) {
+	if !ed25519.Verify(h.Identity[:], helloSigned(siteKey, &s.BootKey, s.Cookie, body[:16+n]), plain[1+ed25519.PublicKeySize:fixed]) {
 		return Hello{}, fmt.Errorf("opening HELLO: %w", ErrSigned)
 	}
 	return h, nil

@@ -3,6 +3,7 @@ package enrol
 import (
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ const (
 	Approved Status = 0 // the session may be used
 	Pending  Status = 1 // an operator has yet to decide: keep what you have and ask again
 	Refused  Status = 2 // revoked: ask again only now and then
+	Moved    Status = 3 // the site's box key is another by now: say HELLO to that
 )
 
 // Epoch is a collector's X25519 key for a time.
@@ -48,6 +50,29 @@ func (e *Epoch) signed() []byte {
 	return binary.BigEndian.AppendUint64(b, uint64(e.Until))
 }
 
+// Handover says which box key of a site follows another.
+type Handover struct {
+	Key       [32]byte                    // the key that follows
+	Next      [32]byte                    // SHA-256 of the one that will follow it
+	Signature [ed25519.SignatureSize]byte // by the site's identity
+}
+
+// SignHandover returns the statement that key is the site's box key from now
+// on, and that the key with the hash next will follow it.
+func SignHandover(identity ed25519.PrivateKey, key, next [32]byte) Handover {
+	h := Handover{Key: key, Next: next}
+	copy(h.Signature[:], ed25519.Sign(identity, h.signed()))
+	return h
+}
+
+// Verify reports whether the site's identity has signed h, and h.Key is the key
+// that was announced by its hash.
+func (h *Handover) Verify(identity ed25519.PublicKey, announced [32]byte) bool {
+	return sha256.Sum256(h.Key[:]) == announced && ed25519.Verify(identity, h.signed(), h.Signature[:])
+}
+
+func (h *Handover) signed() []byte { return slices.Concat([]byte(signHandover), h.Key[:], h.Next[:]) }
+
 // Welcome answers a HELLO.
 type Welcome struct {
 	Hello   Nonce  // of the HELLO that is answered
@@ -58,17 +83,21 @@ type Welcome struct {
 	Session uint32 // id of the session, to stand in each DATA
 	Salt    seal.Salt
 	Window  uint32 // bytes that may be under way, unacknowledged
+	// Handover is set when Moved. OpenWelcome has not verified it: that takes
+	// the hash that the sensor knows.
+	Handover Handover
 }
 
 const (
 	welcomeBox   = 4 + 24
 	welcomePlain = 1 + 24 + 1 + 8 + 2 + 32 + 8 + ed25519.SignatureSize + 4 + 16 + 4
+	movedPlain   = welcomePlain + 32 + 32 + ed25519.SignatureSize
 )
 
 // AppendWelcome appends a WELCOME datagram, sealed with shared: box.Precompute
 // of the boot key and the site's private key.
 func AppendWelcome(dst []byte, shared *[32]byte, w *Welcome) []byte {
-	plain := make([]byte, 0, welcomePlain)
+	plain := make([]byte, 0, movedPlain)
 	plain = append(plain, labelWelcome)
 	plain = append(plain, w.Hello[:]...)
 	plain = append(plain, byte(w.Status))
@@ -80,6 +109,9 @@ func AppendWelcome(dst []byte, shared *[32]byte, w *Welcome) []byte {
 	plain = binary.BigEndian.AppendUint32(plain, w.Session)
 	plain = append(plain, w.Salt[:]...)
 	plain = binary.BigEndian.AppendUint32(plain, w.Window)
+	if w.Status == Moved {
+		plain = slices.Concat(plain, w.Handover.Key[:], w.Handover.Next[:], w.Handover.Signature[:])
+	}
 
 	var nonce Nonce
 	rand.Read(nonce[:])
@@ -92,8 +124,9 @@ func AppendWelcome(dst []byte, shared *[32]byte, w *Welcome) []byte {
 // OpenWelcome opens a WELCOME. An approved one has an epoch key that the
 // site's identity has signed.
 func OpenWelcome(b []byte, shared *[32]byte, identity ed25519.PublicKey) (Welcome, error) {
-	if len(b) != welcomeBox+box.Overhead+welcomePlain {
-		return Welcome{}, fmt.Errorf("opening WELCOME: %d bytes, want %d", len(b), welcomeBox+box.Overhead+welcomePlain)
+	const size, moved = welcomeBox + box.Overhead + welcomePlain, welcomeBox + box.Overhead + movedPlain
+	if len(b) != size && len(b) != moved {
+		return Welcome{}, fmt.Errorf("opening WELCOME: %d bytes, want %d or %d", len(b), size, moved)
 	}
 	p, ok := box.OpenAfterPrecomputation(nil, b[welcomeBox:], (*[24]byte)(b[4:]), shared)
 	if !ok {
@@ -117,10 +150,14 @@ func OpenWelcome(b []byte, shared *[32]byte, identity ed25519.PublicKey) (Welcom
 	w.Salt = seal.Salt(take(16))
 	w.Window = binary.BigEndian.Uint32(take(4))
 	switch {
-	case w.Status > Refused:
+	case w.Status > Moved:
 		return Welcome{}, fmt.Errorf("opening WELCOME: unknown status %d", w.Status)
+	case (w.Status == Moved) != (len(b) == moved):
+		return Welcome{}, fmt.Errorf("opening WELCOME: %d bytes with status %d", len(b), w.Status)
 	case w.Status == Approved && !w.Epoch.Verify(identity):
 		return Welcome{}, errors.New("opening WELCOME: epoch key is not signed by the site's identity")
+	case w.Status == Moved:
+		w.Handover = Handover{Key: [32]byte(take(32)), Next: [32]byte(take(32)), Signature: [ed25519.SignatureSize]byte(take(ed25519.SignatureSize))}
 	}
 	return w, nil
 }

@@ -134,21 +134,23 @@ func ParseBlock(b []byte) (Block, []byte, error) {
 		r.fail(errors.New("block is empty"))
 	}
 	for i := 0; i < n && r.err == nil; i++ {
-		c := Column{Name: r.name(), Type: Type(r.byte())}
+		c := Column{Name: r.name()}
+		typ := r.byte()
+		c.Type = Type(typ)
 		data := r.bytes(r.count("bytes of column", len(r.b)))
 		if r.err != nil {
-			break
-		}
-		if i == 0 && c.Type != Time {
-			r.fail(fmt.Errorf("first column %q is of type %v, want time", c.Name, c.Type))
 			break
 		}
 		if slices.ContainsFunc(blk.Columns, func(o Column) bool { return o.Name == c.Name }) {
 			r.fail(fmt.Errorf("two columns %q", c.Name))
 			break
 		}
-		if err := c.parse(data, blk.Rows); err != nil {
+		if err := c.parse(typ, data, blk.Rows); err != nil {
 			r.fail(fmt.Errorf("column %q: %w", c.Name, err))
+			break
+		}
+		if i == 0 && c.Type != Time {
+			r.fail(fmt.Errorf("first column %q is of type %v, want time", c.Name, c.Type))
 			break
 		}
 		blk.Columns = append(blk.Columns, c)
@@ -159,26 +161,27 @@ func ParseBlock(b []byte) (Block, []byte, error) {
 	return blk, r.b, nil
 }
 
-func (c *Column) parse(data []byte, rows int) error {
+// parse takes the data of a column, whose type byte says how it is written. One
+// of a type or form that this release does not know keeps them as they are.
+func (c *Column) parse(typ byte, data []byte, rows int) error {
 	r := &reader{b: data}
-	switch c.Type {
-	case Bool:
-		bits := r.bytes((rows + 7) / 8)
-		if r.err != nil {
-			return r.err
-		}
-		c.Ints = make([]int64, rows)
-		for i := range c.Ints {
-			c.Ints[i] = int64(bits[i/8] >> (i % 8) & 1)
-		}
-	case Uint, Int, Duration, Time:
+	form, known := typ>>4, Type(typ&0xf)
+	switch {
+	case typ == byte(Bool):
+		c.Ints = r.bits(rows)
+	case known >= Uint && known <= Duration && form <= formPacked:
+		c.Type = known
 		if len(data) < rows {
 			return errShort
 		}
-		c.Ints = make([]int64, rows)
-		c.parseInts(r)
-	case Addr, MAC, String, Strings:
-		c.parseDict(r, rows)
+		if form == formPlain {
+			c.Ints = r.plain(known, rows)
+		} else {
+			c.Ints = r.packed(rows)
+		}
+	case known.inDict() && form <= formPacked:
+		c.Type = known
+		c.parseDict(r, rows, form)
 	default:
 		c.Raw = data
 		return nil
@@ -189,82 +192,46 @@ func (c *Column) parse(data []byte, rows int) error {
 	return r.err
 }
 
-func (c *Column) parseInts(r *reader) {
-	switch c.Type {
-	case Uint:
-		for i := range c.Ints {
-			c.Ints[i] = int64(r.uvarint())
-		}
-	case Time:
-		var prev int64
-		for i := range c.Ints {
-			prev += r.varint()
-			c.Ints[i] = prev
-		}
-	default:
-		for i := range c.Ints {
-			c.Ints[i] = r.varint()
-		}
+// bits takes n numbers of one bit.
+func (r *reader) bits(n int) []int64 {
+	bits := r.bytes((n + 7) / 8)
+	if r.err != nil {
+		return nil
 	}
+	nums := make([]int64, n)
+	for i := range nums {
+		nums[i] = int64(bits[i/8] >> (i % 8) & 1)
+	}
+	return nums
 }
 
-func (c *Column) parseDict(r *reader, rows int) {
-	words := r.count("words", len(r.b))
-	c.Dict = make([]string, 0, min(words, rows))
-	for range words {
-		w := r.bytes(r.count("bytes of word", MaxText))
-		if r.err != nil {
-			return
-		}
-		if !c.valid(w) {
-			r.fail(fmt.Errorf("word %q is no %v", w, c.Type))
-			return
-		}
-		c.Dict = append(c.Dict, string(w))
-	}
-	values := rows
-	if c.Type == Strings {
-		if len(r.b) < rows {
-			r.fail(errShort)
-			return
-		}
-		values = 0
-		c.Lens, c.first = make([]uint32, rows), make([]uint32, rows)
-		for i := range c.Lens {
-			n := r.count("values", len(r.b))
-			c.Lens[i], c.first[i] = uint32(n), uint32(values)
-			if values += n; values > len(r.b) { // an int of 32 bits would not hold the sum
-				r.fail(errShort)
-				return
-			}
+// plain takes the varints of n rows.
+func (r *reader) plain(typ Type, n int) []int64 {
+	nums := make([]int64, n)
+	var prev int64
+	for i := range nums {
+		switch typ {
+		case Uint:
+			nums[i] = int64(r.uvarint())
+		case Time:
+			prev += r.varint()
+			nums[i] = prev
+		default:
+			nums[i] = r.varint()
 		}
 	}
-	if values > len(r.b) {
-		r.fail(errShort)
-		return
-	}
-	c.Index = make([]uint32, values)
-	for i := range c.Index {
-		v := r.uvarint()
-		if r.err == nil && v >= uint64(len(c.Dict)) {
-			r.fail(fmt.Errorf("word %d of %d", v, len(c.Dict)))
-		}
-		if r.err != nil {
-			return
-		}
-		c.Index[i] = uint32(v)
-	}
+	return nums
 }
 
 // valid reports whether w is a possible word of the column.
-func (c *Column) valid(w []byte) bool {
+func (c *Column) valid(w string) bool {
 	switch c.Type {
 	case Addr:
 		return len(w) == 0 || len(w) == 4 || len(w) == 16
 	case MAC:
 		return len(w) == 0 || len(w) == 6
 	}
-	return utf8.Valid(w)
+	return utf8.ValidString(w)
 }
 
 // Text returns a word of the column's dictionary as people write it.

@@ -1,5 +1,10 @@
 package record
 
+import (
+	"fmt"
+	"strings"
+)
+
 // kinds holds every kind this release defines, in the order that
 // docs/records.md shows them.
 var kinds = []*Def{
@@ -45,4 +50,39 @@ func Lookup(kind string) *Def {
 		}
 	}
 	return nil
+}
+
+// DefaultKinds stands for all kinds that a sensor sends unless told otherwise:
+// every one but layer, which is many times as much as all others together.
+const DefaultKinds = "default"
+
+// ParseKinds returns the names of the kinds in a list, in which DefaultKinds
+// may stand. An empty list is DefaultKinds.
+func ParseKinds(list []string) (map[string]bool, error) {
+	if len(list) == 0 {
+		list = []string{DefaultKinds}
+	}
+	chosen := make(map[string]bool)
+	for _, name := range list {
+		switch {
+		case name == DefaultKinds:
+			for _, d := range kinds {
+				if d != LayerDef {
+					chosen[d.Kind] = true
+				}
+			}
+		case Lookup(name) == nil:
+			return nil, fmt.Errorf("no kind %q; there are %s, and %q for all but layer", name, strings.Join(names(), ", "), DefaultKinds)
+		default:
+			chosen[name] = true
+		}
+	}
+	return chosen, nil
+}
+
+func names() (all []string) {
+	for _, d := range kinds {
+		all = append(all, d.Kind)
+	}
+	return all
 }

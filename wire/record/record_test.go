@@ -2,6 +2,7 @@ package record_test
 
 import (
 	"encoding/json"
+	"math"
 	"net/netip"
 	"strings"
 	"testing"
@@ -21,7 +22,7 @@ func dnsBlock(t testing.TB) []byte {
 		DstAddr: netip.MustParseAddr("2001:db8::53"), DstPort: 53, Name: "taproot.example", QType: "A",
 		Answers: []string{"192.0.2.7", "192.0.2.8"}, RTT: 3 * time.Millisecond, Response: true,
 	})
-	b.Append(&record.DNS{Time: 1700000000_000000000, Name: "bad\xffname" + strings.Repeat("é", record.MaxText), Answers: nil})
+	b.Append(&record.DNS{Time: 1700000000_000000002, Name: "bad\xffname" + strings.Repeat("é", record.MaxText), Answers: nil})
 	b.Append(&record.DNS{Time: 1700000001_000000000, Name: "taproot.example", Answers: []string{"192.0.2.8"}, Response: true})
 	return b.AppendBlock(nil)
 }
@@ -52,11 +53,99 @@ func TestBlockRoundTrip(t *testing.T) {
 		{"kind": "dns", "ts": "2023-11-14T22:13:20.000000001Z", "flow": 9.223372036854775808e18, "src_addr": "192.0.2.1", "src_port": 5353.0,
 			"dst_addr": "2001:db8::53", "dst_port": 53.0, "name": "taproot.example", "qtype": "A",
 			"answers": []any{"192.0.2.7", "192.0.2.8"}, "rtt": 3e6, "response": true},
-		{"kind": "dns", "ts": "2023-11-14T22:13:20Z"},
+		{"kind": "dns", "ts": "2023-11-14T22:13:20.000000002Z"},
 		{"kind": "dns", "ts": "2023-11-14T22:13:21Z", "name": "taproot.example", "answers": []any{"192.0.2.8"}, "response": true},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("records (-want +got)\n%s", diff)
+	}
+}
+
+// flows returns n flow records, out of order and with all that packing makes a
+// difference for, and the JSON of each in the order of time.
+func flows(n int) (recs []record.Flow, want []string) {
+	for i := range n {
+		recs = append(recs, record.Flow{
+			Start: record.Nanos(1700000000_000000000 + int64(i/2)*1000), Duration: time.Duration(i*i) * time.Millisecond,
+			ID: uint64(i), SrcAddr: netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), SrcPort: uint16(65535 - 7*i), DstPort: 443, Proto: 6,
+			SrcMAC: record.HardwareAddr{2, 0, 0, 0, 0, byte(i % 3)}, SrcBytes: 1 << (i % 64), DstBytes: uint64(60 * i), App: "tls",
+			History: []string{"ShADadFf", "S", ""}[i%3],
+		})
+	}
+	recs[1].DstAddr, recs[2].DstAddr = netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("192.0.2.1")
+	for i := range recs {
+		b := record.NewBuilder(record.FlowDef) // of one row: plain
+		b.Append(&recs[i])
+		blk, _, err := record.ParseBlock(b.AppendBlock(nil))
+		if err != nil {
+			panic(err)
+		}
+		want = append(want, string(blk.AppendJSON(nil, 0)))
+	}
+	for i := 0; i+4 < n; i += 4 { // equal times stay in their order
+		recs[i], recs[i+2] = recs[i+2], recs[i]
+		recs[i+1], recs[i+3] = recs[i+3], recs[i+1]
+	}
+	return recs, want
+}
+
+// Many rows are packed, and few are not: both say the same.
+func TestPacked(t *testing.T) {
+	b := record.NewBuilder(record.FlowDef)
+	for _, n := range []int{3, 9, 300, 3} {
+		recs, want := flows(n)
+		b.Reset()
+		for i := range recs {
+			b.Append(&recs[i])
+		}
+		raw := b.AppendBlock(nil)
+		blk, rest, err := record.ParseBlock(raw)
+		if err != nil || len(rest) > 0 {
+			t.Fatalf("%d rows: %v, rest %q", n, err, rest)
+		}
+		var got []string
+		for row := range blk.Rows {
+			got = append(got, string(blk.AppendJSON(nil, row)))
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%d rows (-want +got)\n%s", n, diff)
+		}
+		for size := range raw {
+			if _, _, err := record.ParseBlock(raw[:size]); err == nil {
+				t.Fatalf("%d rows: block cut at %d of %d bytes was taken", n, size, len(raw))
+			}
+		}
+	}
+}
+
+// Numbers come back whatever they are: the differences of some do not fit into
+// 64 bits.
+func TestPackedNumbers(t *testing.T) {
+	for _, values := range [][]uint64{
+		{0, math.MaxUint64, 1, 1 << 63, 1<<63 - 1, 0, 5, 7},
+		{1 << 63, 1<<63 + 1, 1<<63 + 2, 1<<63 + 3, 1<<63 + 5, 1<<63 + 6, 0, 0},
+		{60, 120, 600, 60, 60, 180, 1 << 40 * 60, 240},
+		{9, 9, 9, 9, 9, 9, 9, 9},
+		{1000, 2000, 3000, 4000, 5000, 7000, 9000, 9000},
+	} {
+		b := record.NewBuilder(record.FlowDef)
+		for i, v := range values {
+			b.Append(&record.Flow{Start: record.Nanos(i), SrcBytes: v, Duration: time.Duration(v), RTT: time.Duration(-int64(v))})
+		}
+		blk, _, err := record.ParseBlock(b.AppendBlock(nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range blk.Columns[1:] {
+			for row, v := range values {
+				if c.Name == "rtt" {
+					v = -v
+				}
+				if got := uint64(c.Ints[row]); got != v {
+					t.Errorf("%s of %d: row %d is %d", c.Name, values, row, got)
+				}
+			}
+		}
 	}
 }
 
@@ -104,6 +193,14 @@ func TestParseBlockRefuses(t *testing.T) {
 		{"not UTF-8", "\x01k\x01\x02\x01a\x04\x01\x00\x01b\x08\x04\x01\x01\xff\x00", "is no string"},
 		{"address of 5 bytes", "\x01k\x01\x02\x01a\x04\x01\x00\x01b\x06\x08\x01\x05abcde\x00", "is no address"},
 		{"word out of range", "\x01k\x01\x02\x01a\x04\x01\x00\x01b\x08\x04\x01\x01x\x01", "word 1 of 1"},
+		{"planes", "\x01k\x02\x01\x01a\x14\x05\x09\x00\x01\x00\x00", "9 bytes per value"},
+		{"no planes", "\x01k\x02\x01\x01a\x14\x05\x00\x00\x01\x00\x00", "0 bytes per value"},
+		{"unit", "\x01k\x02\x01\x01a\x14\x05\x01\x00\x00\x00\x00", "unit of 0"},
+		{"head", "\x01k\x02\x01\x01a\x14\x05\x41\x00\x01\x00\x00", "unknown head"},
+		{"packed word out of range", "\x01k\x02\x02\x01a\x04\x02\x00\x00\x01b\x18\x06\x01\x01x\x01\x00\x02", "word 1 of 1"},
+		{"new word out of range", "\x01k\x02\x02\x01a\x04\x02\x00\x00\x01b\x18\x06\x01\x01x\x01\x00\x00", "word 1 of 1"},
+		{"packed address of 5 bytes", "\x01k\x02\x02\x01a\x04\x02\x00\x00\x01b\x16\x0a\x01\x05abcde\x01\x00\x01", "word of 5 bytes"},
+		{"packed address of a MAC", "\x01k\x02\x02\x01a\x04\x02\x00\x00\x01b\x16\x0b\x01\x06abcdef\x01\x00\x01", "is no address"},
 		{"many rows", "\x01k\xff\xff\x7f\x01", "at most"},
 	}
 	for _, tt := range tests {
@@ -131,6 +228,12 @@ func TestUnknownIsKept(t *testing.T) {
 
 func FuzzParseBlock(f *testing.F) {
 	f.Add(dnsBlock(f))
+	recs, _ := flows(9)
+	b := record.NewBuilder(record.FlowDef)
+	for i := range recs {
+		b.Append(&recs[i])
+	}
+	f.Add(b.AppendBlock(nil))
 	f.Add([]byte("\x06future\x01\x02\x02ts\x04\x01\x02\x03new\x63\x03abc"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		blk, _, err := record.ParseBlock(b)

@@ -2,7 +2,7 @@
 // exchange, version 1: HELLO, COOKIE, WELCOME, DATA and ACK.
 //
 // HELLO and WELCOME agree on a session under the site's keys (package enrol
-// has what is in them); DATA and ACK are sealed by a seal.Link of it.
+// has what is in them); the others are sealed by a seal.Link of it.
 // docs/format/wire.md has every byte. Here are only values and bytes: no
 // sockets, no clocks, no keys.
 package session
@@ -52,8 +52,7 @@ func Head(t Type, id uint32) (head [8]byte) {
 	return head
 }
 
-// ParseHead returns the type of a datagram, and for DATA and ACK the id of its
-// session.
+// ParseHead returns the type of a datagram, and for those of a session its id.
 func ParseHead(datagram []byte) (t Type, id uint32, err error) {
 	switch {
 	case len(datagram) < 8:
@@ -69,7 +68,7 @@ func ParseHead(datagram []byte) (t Type, id uint32, err error) {
 	if t < TypeHello || t > TypeAck {
 		return 0, 0, fmt.Errorf("parsing datagram: unknown type %d", t)
 	}
-	if t == TypeData || t == TypeAck {
+	if t >= TypeData {
 		id = binary.BigEndian.Uint32(datagram[4:])
 	}
 	return t, id, nil

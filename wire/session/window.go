@@ -49,7 +49,7 @@ func (w *Window) Mark(number uint64) {
 func (w *Window) Received() Received {
 	r := Received{Next: w.next}
 	for i := range uint64(8 * len(r.Before)) {
-		if i+2 > w.next {
+		if i+2 > w.next || i+2 > windowSize { // before the first, or too old to tell
 			break
 		}
 		if !w.Fresh(w.next - 2 - i) {

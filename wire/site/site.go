@@ -13,12 +13,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
-	"strconv"
+
+	"github.com/taproot-sensor/taproot/internal/bpf"
+	"github.com/taproot-sensor/taproot/wire/record"
 )
 
 // Capacity is the size of the region that an image keeps for its site.
 const Capacity = 4096
+
+// maxKinds bounds the list of kinds.
+const maxKinds = 64
 
 // Key is a public key, or the hash of one. As text it is 64 hex digits.
 type Key [32]byte
@@ -42,10 +46,17 @@ func (k Key) String() string { return hex.EncodeToString(k[:]) }
 // A Site is one trust domain, as its sensors know it.
 type Site struct {
 	Name       string   `json:"name"`
-	Collectors []string `json:"collectors"` // host:port, in order of preference
+	Collectors []string `json:"collectors"` // as ParseAddress reads them, in order of preference
 	Box        Key      `json:"box"`        // X25519 key that a HELLO is sealed to
 	Identity   Key      `json:"identity"`   // Ed25519 key that signs the collector's epoch keys
 	Next       Key      `json:"next"`       // SHA-256 of the box key that will follow Box
+
+	CA    Key    `json:"ca,omitzero"`     // SHA-256 of the public key (SubjectPublicKeyInfo) of the site's certificate authority; DTLS and WSS need it
+	Proxy string `json:"proxy,omitempty"` // http://host:port that WSS is dialled through
+
+	Kinds   []string    `json:"kinds,omitempty"`   // of records that sensors send, as record.ParseKinds has them; none is its default
+	Filter  string      `json:"filter,omitempty"`  // which frames sensors look at, for people; none is all
+	Program bpf.Program `json:"program,omitempty"` // the same for the kernel
 
 	// Install is InstallUnattended, or "" for an ISO that asks.
 	Install string `json:"install,omitempty"`
@@ -69,24 +80,27 @@ func (s Site) Check() error {
 		return errors.New("next: missing")
 	case s.Install != "" && s.Install != InstallUnattended:
 		return fmt.Errorf("install: %.20q, want %q or nothing", s.Install, InstallUnattended)
+	case len(s.Kinds) > maxKinds:
+		return fmt.Errorf("kinds: %d, at most %d", len(s.Kinds), maxKinds)
+	case len(s.Filter) > bpf.MaxText || (s.Filter == "") != (len(s.Program) == 0):
+		return fmt.Errorf("filter: want a text of at most %d bytes and its program, or neither", bpf.MaxText)
 	}
-	for _, addr := range s.Collectors {
-		if err := CheckAddress(addr); err != nil {
+	if _, err := record.ParseKinds(s.Kinds); err != nil {
+		return fmt.Errorf("kinds: %w", err)
+	}
+	for _, text := range s.Collectors {
+		a, err := ParseAddress(text)
+		if err != nil {
 			return fmt.Errorf("collectors: %w", err)
 		}
+		if a.Carrier != UDP && s.CA == (Key{}) {
+			return fmt.Errorf("ca: missing, and %s needs it", a)
+		}
 	}
-	return nil
-}
-
-// CheckAddress returns an error unless addr is host:port, with a port that can
-// be sent to and a host of sane length.
-func CheckAddress(addr string) error {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil || host == "" || len(host) > 253 {
-		return fmt.Errorf("address %q is not host:port", addr)
-	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-		return fmt.Errorf("address %q: port %q is not a number from 1 to 65535", addr, port)
+	if s.Proxy != "" {
+		if err := CheckProxy(s.Proxy); err != nil {
+			return fmt.Errorf("proxy: %w", err)
+		}
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/google/gopacket/pcap"
 
 	"github.com/taproot-sensor/taproot/firmware/capture"
+	"github.com/taproot-sensor/taproot/internal/bpf"
 )
 
 const (
@@ -26,15 +27,15 @@ const (
 
 // CompileFilter compiles the text of a BPF filter, as tcpdump takes it, for
 // Ethernet frames.
-func CompileFilter(text string) ([]capture.BPF, error) {
+func CompileFilter(text string) (bpf.Program, error) {
 	const ethernet = 1
 	code, err := pcap.CompileBPFFilter(ethernet, snapLen, text)
 	if err != nil {
 		return nil, fmt.Errorf("compiling filter %q: %w", text, err)
 	}
-	var out []capture.BPF
+	var out bpf.Program
 	for _, i := range code {
-		out = append(out, capture.BPF{Code: i.Code, Jt: i.Jt, Jf: i.Jf, K: i.K})
+		out = append(out, bpf.Instruction{Code: i.Code, Jt: i.Jt, Jf: i.Jf, K: i.K})
 	}
 	return out, nil
 }

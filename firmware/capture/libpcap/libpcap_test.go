@@ -9,11 +9,12 @@ import (
 
 	"github.com/taproot-sensor/taproot/firmware/capture"
 	"github.com/taproot-sensor/taproot/firmware/capture/libpcap"
+	"github.com/taproot-sensor/taproot/internal/bpf"
 )
 
 func TestCompileFilter(t *testing.T) {
 	got, err := libpcap.CompileFilter("udp port 53")
-	if err != nil || len(got) < 10 || got[0] != (capture.BPF{Code: 0x28, K: 12}) { // ldh [12]
+	if err != nil || len(got) < 10 || got[0] != (bpf.Instruction{Code: 0x28, K: 12}) { // ldh [12]
 		t.Errorf("got %v, %v", got, err)
 	}
 	if _, err := libpcap.CompileFilter("udp prt 53"); err == nil {

@@ -7,6 +7,7 @@ package attack
 
 import (
 	"errors"
+	"fmt"
 	"runtime"
 	"syscall"
 	"unsafe"
@@ -70,7 +71,8 @@ func throughDup(ring, allowed int) error {
 
 // Escapes are ways out that do not need the ring: files, sockets, programs,
 // other processes, code, and parts of the kernel that have been such ways. init
-// and uplink are processes of the sensor.
+// and uplink are processes of the sensor, by numbers that they have where the
+// stage is; see Others for where it is alone.
 func Escapes(init, uplink int) []Try {
 	page := make([]byte, unix.Getpagesize())
 	return []Try{
@@ -114,6 +116,37 @@ func Escapes(init, uplink int) []Try {
 		{"reboot", func() error { return raw(unix.SYS_REBOOT, 0, 0, 0) }},
 		{"mount", func() error { return unix.Mount("x", "/", "tmpfs", 0, "") }},
 	}
+}
+
+// MaxPID is how many process numbers Others tries: the kernel's default.
+const MaxPID = 32768
+
+// Others returns what can be got at of processes by their number, other than
+// this one: of each by every call that takes one, and in /proc. It is for before
+// the filter, which refuses the calls themselves. Numbers of the namespace
+// around this one are none here, so that a process that cannot be named cannot
+// be aimed at.
+func Others() (found []string) {
+	got := func(what string, pid int, err error) {
+		if err != unix.ESRCH && err != unix.ENOENT {
+			found = append(found, fmt.Sprintf("%s of process %d: %v", what, pid, err))
+		}
+	}
+	page := make([]byte, 64)
+	self := unix.Getpid()
+	for pid := 1; pid <= MaxPID; pid++ {
+		if pid == self || unix.Tgkill(self, pid, 0) == nil { // a thread of ours
+			continue
+		}
+		got("a signal", pid, unix.Kill(pid, 0))
+		got("a descriptor", pid, opened(unix.PidfdOpen(pid, 0)))
+		got("memory", pid, memory(unix.ProcessVMReadv, pid, page))
+	}
+	for _, path := range []string{"/proc/1/mem", "/proc/2/mem", "/proc/self/root", "/proc"} {
+		err := opened(unix.Open(path, unix.O_RDONLY, 0))
+		got("file "+path, 0, err)
+	}
+	return found
 }
 
 // Denied reports whether a try was refused by the jail's filter.

@@ -6,3 +6,5 @@ import "os"
 
 // datasync makes f durable.
 func datasync(f *os.File) error { return f.Sync() }
+
+func dropCache(*os.File) {}

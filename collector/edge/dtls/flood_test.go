@@ -1,0 +1,169 @@
+package dtls
+
+import (
+	"net"
+	"net/netip"
+	"runtime"
+	"runtime/metrics"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/pion/dtls/v3"
+
+	"github.com/taproot-sensor/taproot/collector/edge/quota"
+	"github.com/taproot-sensor/taproot/wire/outer"
+)
+
+// spoofed is how many hellos are sent, each from an address of its own.
+const spoofed = 20_000
+
+// maxFlood is what they may take, in bytes.
+const maxFlood = 50 << 20
+
+// 20 000 hellos from as many addresses, none of which answers, take little
+// memory, and do not keep a sensor from its handshake.
+func TestSpoofedHellos(t *testing.T) {
+	p := openPort(t, nil)
+	client := p.client(newSensor(t).member(t, p))
+	start := time.Now()
+	p.mustKnock(t, client)
+	t.Logf("a handshake before takes %v", time.Since(start))
+	hello := firstHello(t, p)
+
+	before := inUse()
+	var most atomic.Uint64
+	var over atomic.Bool
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		for !over.Load() {
+			most.Store(max(most.Load(), inUse()))
+			time.Sleep(5 * time.Millisecond)
+		}
+	}()
+	var sent atomic.Int64
+	flooded := make(chan error)
+	start = time.Now()
+	go func() { flooded <- spoof(hello, p.addr, &sent) }()
+
+	// Sensors that come meanwhile, and knock as sensors do.
+	for i := range 5 {
+		begun := time.Now()
+		p.mustKnock(t, client)
+		t.Logf("handshake %d, after %d spoofed hellos, takes %v", i+1, sent.Load(), time.Since(begun))
+		time.Sleep(20 * time.Millisecond)
+	}
+	if err := <-flooded; err != nil {
+		t.Fatal(err)
+	}
+	took := time.Since(start)
+	over.Store(true)
+	<-watched
+	grown := int64(most.Load()) - int64(before)
+	t.Logf("%d hellos in %v (%.0f/s) take %.1f MB at most; counted %v", spoofed, took, spoofed/took.Seconds(), float64(grown)/(1<<20), p.Counters())
+	if grown > maxFlood {
+		t.Errorf("they take %d MB, at most %d are fine", grown>>20, maxFlood>>20)
+	}
+	if c := p.Counters(); c["connections"] > maxUnproved+maxProved {
+		t.Errorf("%d connections", c["connections"])
+	}
+}
+
+// mustKnock knocks, and then makes a handshake.
+func (p *testPort) mustKnock(t *testing.T, options []dtls.ClientOption) *dtls.Conn {
+	t.Helper()
+	w := newWire(t)
+	socket := w.now()
+	buf := make([]byte, 100)
+	w.WriteTo(outer.AppendKnock(nil, outer.KnockCookie{}), p.addr)
+	socket.SetReadDeadline(time.Now().Add(10 * time.Second))
+	n, _, err := socket.ReadFrom(buf)
+	cookie, ok := outer.ParseKnockAnswer(buf[:n])
+	if err != nil || !ok {
+		t.Fatalf("no answer to a knock: %v, %x", err, buf[:n])
+	}
+	socket.SetReadDeadline(time.Time{})
+	w.WriteTo(outer.AppendKnock(nil, cookie), p.addr)
+	conn, err := p.dialFrom(t, w, options)
+	if err != nil {
+		t.Fatalf("%v; counted %v", err, p.Counters())
+	}
+	return conn
+}
+
+// spoof sends hello from many addresses: all of 127.0.0.0/8 are this machine's.
+func spoof(hello []byte, to *net.UDPAddr, sent *atomic.Int64) error {
+	for i := range spoofed {
+		from := &net.UDPAddr{IP: net.IPv4(127, byte(1+i>>16), byte(i>>8), byte(i))}
+		socket, err := net.DialUDP("udp", from, to)
+		if err != nil {
+			return err
+		}
+		socket.Write(hello)
+		socket.Close()
+		sent.Add(1)
+	}
+	return nil
+}
+
+// inUse returns what the process has of the kernel and has not given back.
+func inUse() uint64 {
+	samples := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+	metrics.Read(samples)
+	return samples[0].Value.Uint64() - samples[1].Value.Uint64()
+}
+
+// What a connection costs: BenchmarkConnections prints the memory of one that is
+// done with its handshake, BenchmarkHandshake both ends' time for one.
+func BenchmarkConnections(b *testing.B) {
+	p := openPort(b, nil)
+	p.strangers = quota.NewBuckets(unbounded, unbounded)
+	client := p.client(newSensor(b).member(b, p))
+	runtime.GC()
+	before := inUse()
+	const n = 200
+	for range b.N {
+		for range n {
+			p.mustDial(b, client)
+		}
+	}
+	runtime.GC()
+	b.ReportMetric(float64(inUse()-before)/float64(n*b.N), "B/pair")
+}
+
+var unbounded = quota.Rate{PerSecond: 1e9, Burst: 1e9}
+
+func BenchmarkHandshake(b *testing.B) {
+	p := openPort(b, nil)
+	p.strangers = quota.NewBuckets(unbounded, unbounded)
+	client := p.client(newSensor(b).member(b, p))
+	for b.Loop() {
+		p.mustDial(b, client).Close()
+	}
+}
+
+// One network does not take the room of all guests, who go and leave theirs.
+func TestGuestsOfOneNetwork(t *testing.T) {
+	l := &Listener{guestsOf: map[netip.Prefix]int{}}
+	guest := func(i int) *conn {
+		return &conn{first: netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), uint16(i))}
+	}
+	admitted := 0
+	for i := range maxGuests {
+		if l.admitLocked(guest(i)) {
+			admitted++
+		}
+	}
+	far := &conn{first: netip.MustParseAddrPort("198.51.100.1:1")}
+	if admitted != maxGuestsEach || !l.admitLocked(far) {
+		t.Errorf("%d guests of one network, want %d, and another's", admitted, maxGuestsEach)
+	}
+	l.releaseLocked(far)
+	for i := range admitted {
+		l.releaseLocked(guest(i))
+	}
+	if l.guests != 0 || len(l.guestsOf) != 0 {
+		t.Errorf("%d guests of %d networks are left", l.guests, len(l.guestsOf))
+	}
+}

@@ -1,0 +1,51 @@
+package quota_test
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/taproot-sensor/taproot/collector/edge/quota"
+)
+
+func TestNetwork(t *testing.T) {
+	for _, tt := range []struct{ addr, want string }{
+		{"192.0.2.77", "192.0.2.0/24"},
+		{"::ffff:192.0.2.77", "192.0.2.0/24"},
+		{"2001:db8:1:2:3::4", "2001:db8:1:2::/64"},
+		{"fe80::1%eth0", "fe80::/64"},
+	} {
+		if got := quota.Network(netip.MustParseAddr(tt.addr)).String(); got != tt.want {
+			t.Errorf("network of %s is %s, want %s", tt.addr, got, tt.want)
+		}
+	}
+}
+
+func TestBuckets(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	b := quota.NewBuckets(quota.Rate{PerSecond: 10, Burst: 5}, quota.Rate{PerSecond: 100, Burst: 20})
+	taken := func(n int, addr func(i int) netip.Addr) (got int) {
+		for i := range n {
+			if b.Take(addr(i), now) {
+				got++
+			}
+		}
+		return got
+	}
+	near := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}) }
+	far := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 1}) }
+	if got := taken(100, near); got != 5 {
+		t.Errorf("one network takes %d at once, want 5", got)
+	}
+	if got := taken(1000, far); got != 15 {
+		t.Errorf("all others take %d at once, want 15", got)
+	}
+	now = now.Add(100 * time.Millisecond)
+	if got := taken(100, near); got != 1 {
+		t.Errorf("one network takes %d after 100 ms, want 1", got)
+	}
+	now = now.Add(time.Hour)
+	if got := taken(1000, far); got != 20 {
+		t.Errorf("all take %d after an hour, want 20", got)
+	}
+}

@@ -1,0 +1,469 @@
+package wss
+
+import (
+	"bufio"
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/base64"
+	"encoding/json"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/taproot-sensor/taproot/collector/edge"
+	"github.com/taproot-sensor/taproot/provisioning"
+	"github.com/taproot-sensor/taproot/wire/enrol"
+	"github.com/taproot-sensor/taproot/wire/outer"
+	"github.com/taproot-sensor/taproot/wire/session"
+	"github.com/taproot-sensor/taproot/wire/site"
+)
+
+// testPort is a listener whose datagrams the test sees.
+type testPort struct {
+	*Listener
+	status atomic.Int32
+
+	mu   sync.Mutex
+	came []string
+}
+
+func (p *testPort) Receive(d []byte, from edge.Peer) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.came = append(p.came, string(d))
+	from.Via.Send(append([]byte("got "), d...), from.Addr)
+}
+
+func openPort(t *testing.T, proxies ...netip.Prefix) *testPort {
+	t.Helper()
+	authority, err := provisioning.OpenAuthority(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &testPort{}
+	p.Listener, err = Listen("127.0.0.1:0", Config{
+		Authority: authority, Identity: site.Key{1, 2, 3}, Proxies: proxies, Log: slog.New(slog.DiscardHandler),
+		Status: func(enrol.Identity) enrol.Status { return enrol.Status(p.status.Load()) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- p.Run(ctx, p) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		p.Close()
+	})
+	return p
+}
+
+// connect makes a TLS connection.
+func (p *testPort) connect(t *testing.T) *tls.Conn {
+	t.Helper()
+	conn, err := tls.Dial("tcp", p.Addr().String(), &tls.Config{
+		InsecureSkipVerify: true, NextProtos: []string{"http/1.1"},
+		VerifyConnection: func(s tls.ConnectionState) error {
+			chain := [][]byte{s.PeerCertificates[0].Raw, s.PeerCertificates[1].Raw}
+			return outer.VerifyServer(chain, p.cfg.Authority.KeyID())
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+func exporterOf(t *testing.T, conn *tls.Conn) string {
+	t.Helper()
+	state := conn.ConnectionState()
+	b, err := state.ExportKeyingMaterial(outer.ExporterLabel, nil, outer.ExporterSize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+type sensor struct {
+	id       enrol.Identity
+	identity ed25519.PrivateKey
+}
+
+func newSensor(t *testing.T) sensor {
+	t.Helper()
+	public, identity, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sensor{enrol.Identity(public), identity}
+}
+
+// claims are those of a good token, which a test may change.
+func (s sensor) claims(p *testPort, exporter string) jwt.MapClaims {
+	now := time.Now()
+	return jwt.MapClaims{
+		"sub": outer.Subject(s.id), "aud": []string{outer.Audience(p.cfg.Identity)}, "iat": now.Unix(), "exp": now.Add(time.Minute).Unix(),
+		"jti": rand.Text(), "cnf": map[string]string{"tls-exporter": exporter},
+	}
+}
+
+func (s sensor) sign(t *testing.T, c jwt.MapClaims) string {
+	t.Helper()
+	token, err := jwt.NewWithClaims(jwt.SigningMethodEdDSA, c).SignedString(s.identity)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+// ask asks for a WebSocket on conn, with the header Authorization.
+func ask(t *testing.T, conn net.Conn, authorization ...string) *http.Response {
+	t.Helper()
+	r, err := http.NewRequest(http.MethodGet, "https://collector"+site.DefaultPath, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header = http.Header{
+		"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="},
+		"Sec-Websocket-Protocol": {outer.Subprotocol}, "Sec-Websocket-Extensions": {"permessage-deflate"},
+	}
+	if len(authorization) > 0 {
+		r.Header["Authorization"] = authorization
+	}
+	if err := r.Write(conn); err != nil {
+		t.Fatal(err)
+	}
+	conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	response, err := http.ReadResponse(bufio.NewReader(conn), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response
+}
+
+// A good token opens a WebSocket, without compression.
+func TestUpgrade(t *testing.T) {
+	p := openPort(t)
+	s, conn := newSensor(t), p.connect(t)
+	if v := conn.ConnectionState().Version; v != tls.VersionTLS13 {
+		t.Errorf("TLS version %x", v)
+	}
+	response := ask(t, conn, "Bearer "+s.sign(t, s.claims(p, exporterOf(t, conn))))
+	if response.StatusCode != http.StatusSwitchingProtocols || response.Header.Get("Sec-WebSocket-Protocol") != outer.Subprotocol ||
+		response.Header.Get("Sec-WebSocket-Extensions") != "" {
+		t.Errorf("answer is %s, %v", response.Status, response.Header)
+	}
+}
+
+// Whatever is wrong with a token is answered with 401, before there is a
+// WebSocket.
+func TestTokensRefused(t *testing.T) {
+	p := openPort(t)
+	s, stranger := newSensor(t), newSensor(t)
+	edit := func(key string, value any) func(*testing.T, jwt.MapClaims) string {
+		return func(t *testing.T, c jwt.MapClaims) string {
+			if c[key] = value; value == nil {
+				delete(c, key)
+			}
+			return "Bearer " + s.sign(t, c)
+		}
+	}
+	now := time.Now()
+	raw := base64.RawURLEncoding.EncodeToString
+	tests := []struct {
+		name string
+		make func(t *testing.T, c jwt.MapClaims) string
+	}{
+		{"none", func(*testing.T, jwt.MapClaims) string { return "" }},
+		{"not a token", func(*testing.T, jwt.MapClaims) string { return "Bearer x.y.z" }},
+		{"of another scheme", func(t *testing.T, c jwt.MapClaims) string { return "Basic " + s.sign(t, c) }},
+		{"huge", func(t *testing.T, c jwt.MapClaims) string {
+			c["x"] = strings.Repeat("x", 3000)
+			return "Bearer " + s.sign(t, c)
+		}},
+		{"signed by another", func(t *testing.T, c jwt.MapClaims) string { return "Bearer " + stranger.sign(t, c) }},
+		{"algorithm none", func(t *testing.T, c jwt.MapClaims) string {
+			token, err := jwt.NewWithClaims(jwt.SigningMethodNone, c).SignedString(jwt.UnsafeAllowNoneSignatureType)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return "Bearer " + token
+		}},
+		{"algorithm HS256 with the public key", func(t *testing.T, c jwt.MapClaims) string {
+			token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, c).SignedString(s.id[:])
+			if err != nil {
+				t.Fatal(err)
+			}
+			return "Bearer " + token
+		}},
+		{"signature cut off", func(t *testing.T, c jwt.MapClaims) string {
+			token := s.sign(t, c)
+			return "Bearer " + token[:strings.LastIndexByte(token, '.')+1]
+		}},
+		{"claims changed", func(t *testing.T, c jwt.MapClaims) string {
+			parts := strings.Split(s.sign(t, c), ".")
+			c["exp"] = now.Add(2 * time.Minute).Unix()
+			said, _ := json.Marshal(c)
+			return "Bearer " + parts[0] + "." + raw(said) + "." + parts[2]
+		}},
+		{"for another site", edit("aud", []string{site.Key{9}.String()})},
+		{"for nobody", edit("aud", nil)},
+		{"that is over", edit("exp", now.Add(-time.Minute).Unix())},
+		{"without an end", edit("exp", nil)},
+		{"good for long", edit("exp", now.Add(time.Hour).Unix())},
+		{"good for longer than it says", func(t *testing.T, c jwt.MapClaims) string {
+			c["iat"], c["exp"] = now.Add(-4*time.Minute).Unix(), now.Add(4*time.Minute).Unix()
+			return "Bearer " + s.sign(t, c)
+		}},
+		{"without a begin", edit("iat", nil)},
+		{"from tomorrow", func(t *testing.T, c jwt.MapClaims) string {
+			c["iat"], c["exp"] = now.Add(24*time.Hour).Unix(), now.Add(24*time.Hour+time.Minute).Unix()
+			return "Bearer " + s.sign(t, c)
+		}},
+		{"without an id", edit("jti", nil)},
+		{"with a long id", edit("jti", strings.Repeat("x", 65))},
+		{"of another connection", edit("cnf", map[string]string{"tls-exporter": exporterOf(t, p.connect(t))})},
+		{"of no connection", edit("cnf", nil)},
+		{"of an empty connection", edit("cnf", map[string]string{"tls-exporter": ""})},
+		{"of nobody", edit("sub", nil)},
+		{"of nonsense", edit("sub", "admin")},
+	}
+	for _, tt := range tests {
+		conn := p.connect(t)
+		var headers []string
+		if h := tt.make(t, s.claims(p, exporterOf(t, conn))); h != "" {
+			headers = []string{h}
+		}
+		if response := ask(t, conn, headers...); response.StatusCode != http.StatusUnauthorized || response.Header.Get("Date") == "" {
+			t.Errorf("token %s: answer is %s, %v", tt.name, response.Status, response.Header)
+		}
+	}
+	conn := p.connect(t)
+	good := "Bearer " + s.sign(t, s.claims(p, exporterOf(t, conn)))
+	if response := ask(t, conn, good, good); response.StatusCode != http.StatusUnauthorized {
+		t.Errorf("two tokens: answer is %s", response.Status)
+	}
+	if c := p.Counters(); c["upgrades"] != 0 || c["drop_token"] != uint64(len(tests)+1) {
+		t.Errorf("counted %v", c)
+	}
+}
+
+// A token is good once, on one connection; also by way of a proxy that has ended
+// the sensor's TLS.
+func TestReplayedToken(t *testing.T) {
+	for name, p := range map[string]*testPort{"direct": openPort(t), "proxy": openPort(t, netip.MustParsePrefix("127.0.0.0/8"))} {
+		s, conn := newSensor(t), p.connect(t)
+		token := "Bearer " + s.sign(t, s.claims(p, exporterOf(t, conn)))
+		if response := ask(t, conn, token); response.StatusCode != http.StatusSwitchingProtocols {
+			t.Errorf("%s: answer is %s", name, response.Status)
+		}
+		if response := ask(t, p.connect(t), token); response.StatusCode != http.StatusUnauthorized {
+			t.Errorf("%s: answer to the same token is %s", name, response.Status)
+		}
+	}
+}
+
+// The tokens that are remembered are bounded, and forgotten when they are over.
+func TestTokensAreForgotten(t *testing.T) {
+	var s seen
+	now := time.Now()
+	for i := range 3 * maxRemembered {
+		if !s.first(enrol.Identity{byte(i), byte(i >> 8), byte(i >> 16)}, "x", now.Add(time.Minute), now) {
+			t.Fatal("a new token is known")
+		}
+	}
+	if len(s.until) != maxRemembered {
+		t.Errorf("%d are remembered, want %d", len(s.until), maxRemembered)
+	}
+	last := enrol.Identity{byte((3*maxRemembered - 1) & 0xff), 0xff, 2}
+	if s.first(last, "x", now.Add(time.Minute), now) {
+		t.Error("the newest is not remembered")
+	}
+	now = now.Add(2 * time.Minute)
+	if !s.first(last, "x", now.Add(time.Minute), now) || len(s.until) != 1 {
+		t.Errorf("%d are remembered after they are over", len(s.until))
+	}
+}
+
+// A sensor that was revoked gets no WebSocket, and loses what it has; other
+// paths and methods are nobody's.
+func TestRefused(t *testing.T) {
+	p := openPort(t)
+	s, conn := newSensor(t), p.connect(t)
+	if response := ask(t, conn, "Bearer "+s.sign(t, s.claims(p, exporterOf(t, conn)))); response.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatalf("answer is %s", response.Status)
+	}
+	p.status.Store(int32(enrol.Refused))
+	p.Revoke(s.id)
+	conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if _, err := conn.Read(make([]byte, 1)); err == nil {
+		t.Error("its WebSocket goes on")
+	}
+	conn = p.connect(t)
+	if response := ask(t, conn, "Bearer "+s.sign(t, s.claims(p, exporterOf(t, conn)))); response.StatusCode != http.StatusForbidden {
+		t.Errorf("answer is %s", response.Status)
+	}
+	for _, request := range []string{"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "POST " + site.DefaultPath + " HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"} {
+		conn := p.connect(t)
+		conn.Write([]byte(request))
+		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil || response.StatusCode != http.StatusNotFound {
+			t.Errorf("%q: %v, error %v", request, response, err)
+		}
+	}
+	if _, err := tls.Dial("tcp", p.Addr().String(), &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12}); err == nil {
+		t.Error("TLS 1.2 is spoken")
+	}
+}
+
+// open opens a WebSocket as a sensor does.
+func (p *testPort) open(t *testing.T, s sensor) *websocket.Conn {
+	t.Helper()
+	conn := p.connect(t)
+	ws, _, err := websocket.Dial(t.Context(), "wss://collector"+site.DefaultPath, &websocket.DialOptions{
+		HTTPClient: &http.Client{Transport: &http.Transport{
+			DialTLSContext: func(context.Context, string, string) (net.Conn, error) { return conn, nil },
+		}},
+		HTTPHeader:   http.Header{"Authorization": {"Bearer " + s.sign(t, s.claims(p, exporterOf(t, conn)))}},
+		Subprotocols: []string{outer.Subprotocol},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ws.CloseNow() })
+	return ws
+}
+
+// One message is one datagram, both ways; text is none, and a message that is
+// too long ends the connection.
+func TestMessages(t *testing.T) {
+	p := openPort(t)
+	ws := p.open(t, newSensor(t))
+	ws.SetReadLimit(10_000)
+	if err := ws.Write(t.Context(), websocket.MessageText, []byte("text")); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range []string{"a", strings.Repeat("x", session.MaxDatagram)} {
+		if err := ws.Write(t.Context(), websocket.MessageBinary, []byte(d)); err != nil {
+			t.Fatal(err)
+		}
+		kind, got, err := ws.Read(t.Context())
+		if err != nil || kind != websocket.MessageBinary || string(got) != "got "+d {
+			t.Errorf("answer is %v %q, error %v", kind, got, err)
+		}
+	}
+	ws.Write(t.Context(), websocket.MessageBinary, make([]byte, 1<<20))
+	if _, _, err := ws.Read(t.Context()); err == nil {
+		t.Error("a message of 1 MB does not end the connection")
+	}
+	if c := p.Counters(); c["datagrams"] != 2 || c["drop_text"] != 1 {
+		t.Errorf("counted %v", c)
+	}
+}
+
+// A sensor that does not read what it is sent holds nobody up, and costs a queue.
+func TestSlowReader(t *testing.T) {
+	p := openPort(t)
+	ws := p.open(t, newSensor(t))
+	if err := ws.Write(t.Context(), websocket.MessageBinary, []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	var c *conn
+	for deadline := time.Now().Add(10 * time.Second); c == nil && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		p.Listener.mu.Lock()
+		for c = range p.conns {
+		}
+		p.Listener.mu.Unlock()
+	}
+	for range 20_000 { // more than the kernel's buffers take
+		c.Send(make([]byte, 1200), c.from)
+	}
+	if p.Counters()["drop_send"] == 0 {
+		t.Errorf("24 MB were sent to who does not read; counted %v", p.Counters())
+	}
+}
+
+// Another program checks a token as a proxy would: OpenSSL, with nothing but what
+// the token says of itself.
+func TestTokenByOpenSSL(t *testing.T) {
+	path, err := exec.LookPath("openssl")
+	if err != nil {
+		t.Skip("no openssl: scripts/install-deps test")
+	}
+	p, s := openPort(t), newSensor(t)
+	parts := strings.Split(s.sign(t, s.claims(p, "x")), ".")
+	var said struct {
+		Subject string `json:"sub"`
+	}
+	body, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(body, &said); err != nil {
+		t.Fatal(err)
+	}
+	id, ok := outer.ParseSubject(said.Subject)
+	if !ok {
+		t.Fatalf("subject %q", said.Subject)
+	}
+	// SubjectPublicKeyInfo of an Ed25519 key (RFC 8410, section 4).
+	public := append([]byte{0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00}, id[:]...)
+	signature, err := base64.RawURLEncoding.DecodeString(parts[2])
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for name, data := range map[string][]byte{"key": public, "signature": signature, "text": []byte(parts[0] + "." + parts[1]), "other": []byte(parts[0] + "." + parts[1] + "x")} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	verify := func(text string) error {
+		cmd := exec.Command(path, "pkeyutl", "-verify", "-pubin", "-keyform", "DER", "-inkey", "key", "-rawin", "-in", text, "-sigfile", "signature")
+		cmd.Dir = dir
+		return cmd.Run()
+	}
+	if err := verify("text"); err != nil {
+		t.Errorf("openssl does not take the signature: %v", err)
+	}
+	if err := verify("other"); err == nil {
+		t.Error("openssl takes the signature for another text")
+	}
+}
+
+func FuzzToken(f *testing.F) {
+	_, identity, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		f.Fatal(err)
+	}
+	token, err := jwt.NewWithClaims(jwt.SigningMethodEdDSA, jwt.MapClaims{"sub": strings.Repeat("11", 32), "aud": "x", "exp": 1}).SignedString(identity)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add("Bearer " + token)
+	f.Add("Bearer e30.e30.")
+	c := newChecker("x", time.Now)
+	f.Fuzz(func(t *testing.T, authorization string) {
+		if id, err := c.check(&http.Request{Header: http.Header{"Authorization": {authorization}}}, []byte("exporter")); err == nil {
+			t.Fatalf("taken for %x", id)
+		}
+	})
+}
