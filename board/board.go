@@ -52,6 +52,21 @@ type Board struct {
 	Pins  []Pin    `json:"pins,omitempty"`
 	Disk  []Region `json:"disk,omitempty"`
 
+	// Loader is the U-Boot that the image brings; nil for other machines.
+	Loader *Loader `json:"loader,omitempty"`
+
+	// DeviceTrees are what a slot has to describe the machine by, as files below
+	// the kernel package's directory of them. U-Boot gives the kernel the first,
+	// or its own where there is none; a Raspberry Pi picks that of its model.
+	DeviceTrees []string `json:"device_trees,omitempty"`
+
+	// PiFirmware is what a Raspberry Pi starts with; nil for other boards.
+	PiFirmware *PiFirmware `json:"pi_firmware,omitempty"`
+
+	// MBR says that the machine reads no GPT: the first three regions are in the
+	// old table as well.
+	MBR bool `json:"mbr,omitempty"`
+
 	// Needs is what an operator must have beside the board itself, one thing
 	// each: "2 GB of disk", "a USB Ethernet adapter for the tap port".
 	Needs []string `json:"needs,omitempty"`
@@ -171,7 +186,7 @@ func (b *Board) CommandLine(debug bool) string {
 }
 
 // boards lists every board, by name.
-var boards = []*Board{&pc, &qemuARM64, &qemuARMHF, &qemuX86}
+var boards = []*Board{&orangePiPC, &pc, &qemuARM64, &qemuARMHF, &qemuX86, &rockPiE, &rpi3, &rpi4, &rpi5}
 
 // All returns every board, sorted by name.
 func All() []*Board { return slices.Clone(boards) }

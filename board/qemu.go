@@ -21,10 +21,12 @@ type QEMU struct {
 	UEFIMemory int `json:"uefi_memory,omitempty"`
 
 	// NICs are the -device arguments of the ports, in the order of
-	// Board.Ports; netdev= and mac= are the rig's to add.
+	// Board.Ports; netdev= and mac= are the rig's to add. One that begins with
+	// "nic," is on the machine itself, and the rest is of its -nic argument.
 	NICs []string `json:"nics"`
 
-	// Disk is the -device argument of the disk; drive= is the rig's to add.
+	// Disk is the -device argument of the disk; drive= is the rig's to add. "sd"
+	// is a card in the machine's own slot.
 	Disk string `json:"disk"`
 
 	// Firmware lists places of the UEFI code and, in Vars, of the variable

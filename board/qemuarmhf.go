@@ -10,13 +10,15 @@ var qemuARMHF = Board{
 	Debian:  "armhf",
 	Kernel:  "linux-image-armmp",
 	Modules: []string{"virtio_pci", "softdog", "virtio_rng", "virtio_net", "virtio_blk", "evdev"},
-	Boots:   []Boot{Direct},
+	Boots:   []Boot{UBoot, Direct},
 	Console: "ttyAMA0,115200",
 
 	Watchdog: watchdogTimeout,
 	Ports:    qemuPorts,
+	Disk:     loaderDisk(1*mib, 16*mib),
+	Loader:   &Loader{Package: "u-boot-qemu", Parts: []LoaderPart{{File: "qemu_arm/u-boot.bin"}}},
 	Proof:    ProofWhole,
-	Proven:   "every scenario of hwtest, with its kernel handed to QEMU",
+	Proven:   "from U-Boot to the first acknowledged batch, with updates, and with its kernel handed to QEMU",
 	QEMU: &QEMU{
 		Binary: "qemu-system-arm",
 		Args: []string{"-machine", "virt,accel=tcg,highmem=off", "-cpu", "cortex-a15", "-nodefaults",

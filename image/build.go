@@ -44,6 +44,14 @@ type Options struct {
 	// Sign signs what UEFI starts; nil leaves it unsigned.
 	Sign *pkcs7.Signer
 
+	// PiFirmware is a directory with what a Raspberry Pi starts with; valid iff
+	// the board is one that needs it.
+	PiFirmware string
+
+	// Kernel is a directory with an unpacked Debian kernel package to take in
+	// place of the board's; "" takes that.
+	Kernel string
+
 	Cache *Cache
 }
 
@@ -116,7 +124,7 @@ func (o Options) build(ctx context.Context) (*image, error) {
 	if err != nil {
 		return nil, err
 	}
-	k, err := o.Cache.kernel(ctx, o.Board)
+	k, err := o.kernel(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -164,10 +172,19 @@ func (o Options) pack(ctx context.Context, k kernel, init program) (*image, erro
 			return nil, err
 		}
 	}
-	if o.Board.BootsBy(board.BIOS) {
-		if err := o.packGRUB(ctx, img); err != nil {
-			return nil, err
-		}
+	if err := o.packDeviceTrees(img, k); err != nil {
+		return nil, err
+	}
+	switch {
+	case o.Board.BootsBy(board.BIOS):
+		err = o.packGRUB(ctx, img)
+	case o.Board.Loader != nil:
+		err = o.packLoader(ctx, img)
+	case o.Board.PiFirmware != nil:
+		err = o.packPi(img)
+	}
+	if err != nil {
+		return nil, err
 	}
 	img.files[FileSBOM], err = billOfMaterials(img.manifest, init.info, img.packages, append(mods, drivers...))
 	return img, err

@@ -72,7 +72,7 @@ func testOptions(t *testing.T) Options {
 func testBase(t *testing.T) Options {
 	t.Helper()
 	o := testOptions(t)
-	k, err := o.Cache.kernel(t.Context(), o.Board)
+	k, err := o.kernel(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,15 +21,34 @@ const (
 	gptHeaderSize = 92
 )
 
+// boardDisk returns a board's disk.
+func boardDisk(b *board.Board, content map[string][]byte) ([]byte, error) {
+	table := int64(2 * sector)
+	if b.Loader != nil && b.Loader.TableAt > 0 {
+		table = b.Loader.TableAt
+	}
+	img, err := tableImage(b.Name, b.Disk, table, content)
+	if err == nil && b.MBR {
+		hybridMBR(img, b.Disk)
+	}
+	return img, err
+}
+
 // diskImage returns a disk with regions, each filled from content by name. What
 // is not named stays zero. The disk's own name goes into its GUIDs.
 func diskImage(name string, regions []board.Region, content map[string][]byte) ([]byte, error) {
+	return tableImage(name, regions, 2*sector, content)
+}
+
+// tableImage is diskImage with the entries of the table elsewhere.
+func tableImage(name string, regions []board.Region, tableAt int64, content map[string][]byte) ([]byte, error) {
 	last := regions[len(regions)-1]
 	sectors := uint64(last.Start+last.Size)/sector + gptTable + 1
 	img := make([]byte, sectors*sector)
 
-	firstUsable, lastUsable := uint64(2+gptTable), sectors-gptTable-2
-	entries := img[2*sector:][:gptTable*sector]
+	table := uint64(tableAt / sector)
+	firstUsable, lastUsable := table+gptTable, sectors-gptTable-2
+	entries := img[tableAt:][:gptTable*sector]
 	for i, r := range regions {
 		e := entries[i*gptEntrySize:]
 		typ, err := parseGUID(r.Type)
@@ -69,7 +88,7 @@ func diskImage(name string, regions []board.Region, content map[string][]byte) (
 		le.PutUint32(h[88:], crc32.ChecksumIEEE(entries))
 		le.PutUint32(h[16:], crc32.ChecksumIEEE(h[:gptHeaderSize])) // its own field still zero
 	}
-	header(1, sectors-1, 2)
+	header(1, sectors-1, table)
 	header(sectors-1, 1, sectors-1-gptTable)
 	protectiveMBR(img, sectors)
 	return img, nil
@@ -83,6 +102,25 @@ func protectiveMBR(img []byte, sectors uint64) {
 	binary.LittleEndian.PutUint32(p[8:], 1)
 	binary.LittleEndian.PutUint32(p[12:], uint32(min(sectors-1, 1<<32-1)))
 	img[510], img[511] = 0x55, 0xaa
+}
+
+// hybridMBR enters the first three regions in the old table too, which is all
+// that some boot ROMs read, as FAT with LBA; the entry that covers the GPT comes
+// last, so that the numbers of the regions are the same in both tables.
+func hybridMBR(img []byte, regions []board.Region) {
+	const entry, fat16LBA = 16, 0x0e
+	table := img[446:][:4*entry]
+	clear(table)
+	put := func(i int, kind byte, first, n uint32) {
+		e := table[i*entry:]
+		copy(e, []byte{0, 0xfe, 0xff, 0xff, kind, 0xfe, 0xff, 0xff})
+		binary.LittleEndian.PutUint32(e[8:], first)
+		binary.LittleEndian.PutUint32(e[12:], n)
+	}
+	for i, r := range regions[:3] {
+		put(i, fat16LBA, uint32(r.Start/sector), uint32(r.Size/sector))
+	}
+	put(3, 0xee, 1, uint32(regions[0].Start/sector)-1)
 }
 
 // A guid is laid out as on disk: its first three fields little-endian.

@@ -10,8 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-
-	"github.com/taproot-sensor/taproot/board"
 )
 
 // A kernel is one Debian kernel package in the cache.
@@ -21,11 +19,14 @@ type kernel struct {
 	dir     string
 }
 
-// kernel returns the board's kernel.
-func (c *Cache) kernel(ctx context.Context, b *board.Board) (kernel, error) {
-	dir, version, err := c.Package(ctx, b.Debian, b.Kernel)
-	if err != nil {
-		return kernel{}, err
+// kernel returns the board's kernel, or that of a directory.
+func (o Options) kernel(ctx context.Context) (kernel, error) {
+	dir, version := o.Kernel, "local"
+	if dir == "" {
+		var err error
+		if dir, version, err = o.Cache.Package(ctx, o.Board.Debian, o.Board.Kernel); err != nil {
+			return kernel{}, err
+		}
 	}
 	found, err := filepath.Glob(filepath.Join(dir, "boot", "vmlinuz-*"))
 	if err != nil || len(found) != 1 {

@@ -22,6 +22,7 @@ const (
 	FileVmlinux   = "vmlinux"       // the same kernel unpacked, x86 only
 	FileInitramfs = "initramfs.img" // what the kernel unpacks and runs
 	FileUKI       = "taproot.efi"   // kernel and initramfs for UEFI
+	FileLoader    = "u-boot.bin"    // U-Boot, where QEMU is handed it
 	FileDisk      = "disk.img"      // what a board is flashed with
 	FileISO       = "taproot.iso"   // a CD and a stick: runs in RAM, or installs
 	FileSlot      = "slot.img.zst"  // one slot, compressed: what an update brings
@@ -161,4 +162,21 @@ func replaceable(dir string) (bool, error) {
 func digest(data []byte) Digest {
 	sum := sha256.Sum256(data)
 	return Digest{Size: int64(len(data)), SHA256: hex.EncodeToString(sum[:])}
+}
+
+// ReadSlot returns what an image is, and the slot of it that an update brings,
+// compressed.
+func ReadSlot(dir string) (Manifest, []byte, error) {
+	img, err := readImage(dir)
+	if err != nil {
+		return Manifest{}, nil, err
+	}
+	slot := img.files[FileSlot]
+	switch {
+	case img.manifest.Slot == nil || slot == nil:
+		return Manifest{}, nil, fmt.Errorf("image %q has no slot: board %q is not updated", dir, img.manifest.Board)
+	case img.manifest.Site == "":
+		return Manifest{}, nil, fmt.Errorf("image %q is a base image: a sensor that is updated to it would know no collector; build it with --site", dir)
+	}
+	return img.manifest, slot, nil
 }

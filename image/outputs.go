@@ -49,7 +49,7 @@ func (o Options) packGRUB(ctx context.Context, img *image) error {
 		return err
 	}
 	img.addPackage("grub-pc-bin", version, "amd64")
-	disk, err := diskImage(o.Board.Name, o.Board.Disk, nil)
+	disk, err := boardDisk(o.Board, nil)
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (o Options) packGRUB(ctx context.Context, img *image) error {
 // finish makes what is made of the site's own kernel and initramfs: slot, disk,
 // ISO and what an update brings. Of a disk or an ISO that is there, GRUB stays.
 func (o Options) finish(img *image) error {
-	if !o.Board.BootsBy(board.UEFI) {
+	if len(o.Board.Disk) == 0 {
 		return nil
 	}
 	if err := o.sign(img); err != nil {
@@ -76,7 +76,7 @@ func (o Options) finish(img *image) error {
 	}
 	disk := img.files[FileDisk]
 	if disk == nil {
-		if disk, err = diskImage(o.Board.Name, o.Board.Disk, nil); err != nil {
+		if disk, err = boardDisk(o.Board, nil); err != nil {
 			return err
 		}
 		img.files[FileDisk] = disk
@@ -93,7 +93,9 @@ func (o Options) finish(img *image) error {
 			return err
 		}
 	}
-	img.files[FileIPXE] = []byte(ipxeScript(img.manifest))
+	if o.Board.BootsBy(board.UEFI) {
+		img.files[FileIPXE] = []byte(ipxeScript(img.manifest))
+	}
 	d := digest(slot)
 	img.manifest.Slot = &d
 	img.files[FileSlot], err = compress(slot)
@@ -102,6 +104,9 @@ func (o Options) finish(img *image) error {
 
 // sign signs the unified kernel image, last of all that is done to it.
 func (o Options) sign(img *image) (err error) {
+	if o.Sign != nil && !o.Board.BootsBy(board.UEFI) {
+		return fmt.Errorf("board %q has no UEFI, which is what checks signatures", o.Board.Name)
+	}
 	if o.Sign == nil {
 		if signed(img.files[FileUKI]) {
 			return errors.New("the base image is signed, and what is changed in it must be signed again: name the keys with --secureboot, or take a base image without a signature")
@@ -119,10 +124,26 @@ func (o Options) slot(img *image) ([]byte, error) {
 	if !ok {
 		return nil, errors.New("the board's disk has no slots")
 	}
+	files, err := o.slotFiles(img, region.Size)
+	if err != nil {
+		return nil, err
+	}
+	slot, _, err := fatImage(region.Size, files)
+	return slot, err
+}
+
+// slotFiles returns what is in a slot of size bytes.
+func (o Options) slotFiles(img *image, size int64) ([]slotFile, error) {
+	switch {
+	case o.Board.BootsBy(board.UBoot):
+		return o.ubootSlot(img), nil
+	case o.Board.BootsBy(board.Tryboot):
+		return o.piSlot(img)
+	}
 	uki := img.files[FileUKI]
 	files := []slotFile{{"EFI/BOOT/BOOT" + efiNames[o.Board.Debian] + ".EFI", uki}}
 	if o.Board.BootsBy(board.BIOS) {
-		v, err := newFAT(region.Size)
+		v, err := newFAT(size)
 		if err != nil {
 			return nil, err
 		}
@@ -132,8 +153,7 @@ func (o Options) slot(img *image) ([]byte, error) {
 		}
 		files = append(files, slotFile{"grub.cfg", config})
 	}
-	slot, _, err := fatImage(region.Size, files)
-	return slot, err
+	return files, nil
 }
 
 // compress returns data as one zstd frame. What a slot holds is compressed

@@ -33,6 +33,8 @@ func runImage(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 	cacheDir := fs.String("cache", "", "directory for kernels (default $XDG_CACHE_HOME/taproot)")
 	refresh := fs.Bool("refresh", false, "look for newer kernels than those in the cache")
 	secureBoot := fs.String("secureboot", "", "sign for UEFI Secure Boot with the keys in `DIR`; \"taproot keys secureboot\" makes them")
+	piFirmware := fs.String("pi-firmware", "", "`DIR` with the programs that a Raspberry Pi starts with; \"taproot board show rpi4\" names them")
+	kernel := fs.String("kernel", "", "`DIR` with an unpacked Debian kernel package, in place of the one that the board takes")
 	debug := fs.Bool("debug", false, "an image that shows kernel messages on its console")
 	if len(args) == 0 {
 		fs.Usage()
@@ -56,7 +58,7 @@ func runImage(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 	if err != nil {
 		return fmt.Errorf("image build: %w", err)
 	}
-	o := image.Options{Board: b, Out: *out, Base: *base, Release: *release, Debug: *debug}
+	o := image.Options{Board: b, Out: *out, Base: *base, Release: *release, Debug: *debug, PiFirmware: *piFirmware, Kernel: *kernel}
 	if *sitePath != "" {
 		s, err := provisioning.LoadSite(*sitePath)
 		if err != nil {

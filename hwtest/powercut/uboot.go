@@ -26,7 +26,7 @@ func ubootChain() *Chain {
 		},
 		System: func(name string) map[string][]byte {
 			return map[string][]byte{
-				"slot.scr": legacyScript("if load ${devtype} ${devnum}:${slotpart} ${kernel_addr_r} vmlinuz; then\n" +
+				"slot.scr": bootscript.UBootImage("if load ${devtype} ${devnum}:${slotpart} ${kernel_addr_r} vmlinuz; then\n" +
 					"setenv bootargs quiet taproot.slot=${slot}\nbootz ${kernel_addr_r}\nfi\n"),
 				"vmlinuz": payload(name, strings.Repeat("\x00", 0x24)+"\x18\x28\x6f\x01"),
 			}
@@ -46,21 +46,7 @@ func ubootChain() *Chain {
 // followed by a table of one size and a zero (U-Boot's include/image.h).
 const legacyHead = 64
 
-// legacyScript wraps a script as mkimage -T script does.
-func legacyScript(text string) []byte {
-	be := binary.BigEndian
-	data := be.AppendUint32(nil, uint32(len(text)))
-	data = append(be.AppendUint32(data, 0), text...)
-	head := make([]byte, legacyHead)
-	be.PutUint32(head, 0x27051956)
-	be.PutUint32(head[12:], uint32(len(data)))
-	be.PutUint32(head[24:], crc32.ChecksumIEEE(data))
-	head[30] = 6 // a script
-	be.PutUint32(head[4:], crc32.ChecksumIEEE(head))
-	return append(head, data...)
-}
-
-// readScript is its reverse.
+// readScript returns the script in what bootscript.UBootImage makes.
 func readScript(b []byte) (string, error) {
 	be := binary.BigEndian
 	if len(b) < legacyHead+8 || be.Uint32(b) != 0x27051956 || b[30] != 6 {

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/bits"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -38,7 +39,7 @@ type Config struct {
 	Image string // directory of a built image
 	Dir   string // where the machine's disk and firmware variables lie
 
-	Direct bool // hand kernel and initramfs to the machine though it has UEFI
+	Direct bool // hand kernel and initramfs to the machine though it has a loader
 	BIOS   bool // start by the board's BIOS though it has UEFI
 
 	// ISO starts the image's ISO as that, and the disk is empty.
@@ -230,6 +231,7 @@ func (m *Machine) Close() {
 // arguments returns QEMU's command line and makes the files it names.
 func (m *Machine) arguments(cfg Config, sockets string) ([]string, error) {
 	q, uefi := cfg.Board.QEMU, cfg.Board.BootsBy(board.UEFI) && !cfg.Direct && !cfg.BIOS
+	uboot := cfg.Board.BootsBy(board.UBoot) && !cfg.Direct
 	memory := q.Memory
 	if uefi {
 		memory = q.UEFIMemory
@@ -252,13 +254,21 @@ func (m *Machine) arguments(cfg Config, sockets string) ([]string, error) {
 				boot = ",bootindex=0"
 			}
 		}
+		if model, ok := strings.CutPrefix(q.NICs[i], "nic,"); ok {
+			args = append(args, "-netdev", netdev, "-net", fmt.Sprintf("nic,%s,netdev=%s,macaddr=52:54:00:74:61:%02x", model, p.Name, i))
+			continue
+		}
 		args = append(args, "-netdev", netdev, "-device", fmt.Sprintf("%s,netdev=%s,mac=52:54:00:74:61:%02x%s", q.NICs[i], p.Name, i, boot))
 	}
 	if len(cfg.Board.Disk) > 0 {
 		if err := m.makeDisk(cfg); err != nil {
 			return nil, err
 		}
-		args = append(args, "-drive", "if=none,id=disk,format=raw,file="+m.Disk, "-device", q.Disk+",drive=disk,bootindex=1")
+		if q.Disk == sdCard {
+			args = append(args, "-drive", "if=sd,format=raw,file="+m.Disk)
+		} else {
+			args = append(args, "-drive", "if=none,id=disk,format=raw,file="+m.Disk, "-device", q.Disk+",drive=disk,bootindex=1")
+		}
 	}
 	if cfg.ISO != "" {
 		args = append(args, "-drive", "if=none,id=medium,format=raw,readonly=on,file="+filepath.Join(cfg.Image, image.FileISO),
@@ -267,6 +277,12 @@ func (m *Machine) arguments(cfg Config, sockets string) ([]string, error) {
 	if uefi {
 		more, err := firmwareArguments(cfg)
 		return append(args, more...), err
+	}
+	if uboot {
+		if p := cfg.Board.Loader.Parts[0]; p.At == 0 {
+			args = append(args, "-bios", filepath.Join(cfg.Image, image.FileLoader))
+		}
+		return args, nil
 	}
 	if cfg.BIOS {
 		return args, nil
@@ -298,8 +314,20 @@ func (m *Machine) makeDisk(cfg Config) error {
 		const empty = 128 << 20
 		return errors.Join(f.Truncate(empty), f.Close())
 	}
-	return copyFile(m.Disk, filepath.Join(cfg.Image, image.FileDisk))
+	if err := copyFile(m.Disk, filepath.Join(cfg.Image, image.FileDisk)); err != nil || cfg.Board.QEMU.Disk != sdCard {
+		return err
+	}
+	// As on most cards, there is room behind the image. QEMU has cards of powers
+	// of two.
+	s, err := os.Stat(m.Disk)
+	if err != nil {
+		return err
+	}
+	return os.Truncate(m.Disk, 1<<bits.Len64(uint64(s.Size()-1)))
 }
+
+// sdCard is QEMU.Disk of a machine with a slot for cards.
+const sdCard = "sd"
 
 // firmwareArguments returns QEMU's arguments for UEFI and its variables, which
 // the machine gets a copy of unless it has one already.
