@@ -139,7 +139,8 @@ type Port struct {
 	Device string `json:"device,omitempty"`
 }
 
-// A Pin is a line of a GPIO chip that the panel drives or reads.
+// A Pin is a line of a GPIO chip that the panel drives or reads. A role may have
+// several, and a pin may be on a chip that not every machine of the board has.
 type Pin struct {
 	Role      PinRole `json:"role"`
 	Chip      string  `json:"chip"` // its label, as gpiodetect shows it

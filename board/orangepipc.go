@@ -28,6 +28,7 @@ var orangePiPC = Board{
 		{Name: "eth0", Role: Uplink, Device: "1c30000.ethernet"},
 		{Name: "eth1", Role: Tap},
 	},
+	Pins: orangePiPCPins,
 	Disk: loaderDisk(1*mib, 16*mib),
 	Loader: &Loader{
 		Package: "u-boot-sunxi",

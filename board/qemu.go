@@ -29,6 +29,10 @@ type QEMU struct {
 	// is a card in the machine's own slot.
 	Disk string `json:"disk"`
 
+	// PinData is the physical address at which the lines of the chip of
+	// Board.Pins are read, one bit each; 0 where there are none.
+	PinData uint64 `json:"pin_data,omitempty"`
+
 	// Firmware lists places of the UEFI code and, in Vars, of the variable
 	// store that belongs to it, in the order to try.
 	Firmware []Firmware `json:"firmware,omitempty"`

@@ -12,6 +12,7 @@ var qemuARM64 = Board{
 
 	Watchdog: watchdogTimeout,
 	Ports:    qemuPorts,
+	Pins:     virtPins,
 	Disk:     abDisk(36 * mib),
 	Proof:    ProofWhole,
 	Proven:   "from AAVMF to the first acknowledged batch, with updates, and with its kernel handed to QEMU",
@@ -24,6 +25,7 @@ var qemuARM64 = Board{
 		UEFIMemory: 256,
 		NICs:       qemuNICs,
 		Disk:       qemuDisk,
+		PinData:    virtPinData,
 		Firmware:   []Firmware{{Code: "/usr/share/AAVMF/AAVMF_CODE.fd", Vars: "/usr/share/AAVMF/AAVMF_VARS.fd"}},
 	},
 }

@@ -15,6 +15,7 @@ var qemuARMHF = Board{
 
 	Watchdog: watchdogTimeout,
 	Ports:    qemuPorts,
+	Pins:     virtPins,
 	Disk:     loaderDisk(1*mib, 16*mib),
 	Loader:   &Loader{Package: "u-boot-qemu", Parts: []LoaderPart{{File: "qemu_arm/u-boot.bin"}}},
 	Proof:    ProofWhole,
@@ -23,9 +24,10 @@ var qemuARMHF = Board{
 		Binary: "qemu-system-arm",
 		Args: []string{"-machine", "virt,accel=tcg,highmem=off", "-cpu", "cortex-a15", "-nodefaults",
 			"-device", "virtio-rng-pci,addr=04.0"},
-		Kernel: "vmlinuz",
-		Memory: 128,
-		NICs:   qemuNICs,
-		Disk:   qemuDisk,
+		Kernel:  "vmlinuz",
+		Memory:  128,
+		NICs:    qemuNICs,
+		Disk:    qemuDisk,
+		PinData: virtPinData,
 	},
 }

@@ -23,6 +23,7 @@ var rockPiE = Board{
 		{Name: "eth0", Role: Uplink, Device: "ff550000.ethernet"},
 		{Name: "eth1", Role: Tap, Device: "ff540000.ethernet"},
 	},
+	Pins: rockPiEPins,
 	Disk: loaderDisk(12*mib, 38*mib),
 	Loader: &Loader{
 		Package: "u-boot-rockchip",
