@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,7 +24,18 @@ type updates struct {
 	mu      sync.Mutex
 	updater *update.Updater // nil until the slots are found, and where there are none
 	status  update.Status
-	failed  bool // there are slots, and they cannot be used
+	failed  bool             // there are slots, and they cannot be used
+	refused map[string]int64 // updates that were not taken, by reason
+}
+
+// refuse counts an update that was not taken.
+func (u *updates) refuse(reason string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.refused == nil {
+		u.refused = map[string]int64{}
+	}
+	u.refused[reason]++
 }
 
 // argument is what the kernel is told at a restart.
@@ -55,6 +68,9 @@ func (u *updates) counters() []counter {
 		flag("slot_fallback", u.status.Fallback),
 		{"release_floor", int64(state.Floor)},
 	}
+	for _, reason := range slices.Sorted(maps.Keys(u.refused)) {
+		all = append(all, counter{"update_refused_" + reason, u.refused[reason]})
+	}
 	for _, f := range state.Failed {
 		all = append(all, counter{fmt.Sprintf("trial_%s_%.12s", f.Why, f.Digest), int64(f.Tries)})
 	}
@@ -77,6 +93,7 @@ func (s *sensor) runUpdates(ctx context.Context) error {
 	s.updates.mu.Lock()
 	s.updates.updater, s.updates.status = u, status
 	s.updates.mu.Unlock()
+	s.relay.Send(healthFrame(time.Now(), s.updates.counters())) // what a short trial has to say, too
 	if f := status.Failed; f != nil {
 		say("the trial of slot %s has failed: %s, %d times", status.Running.Other(), f.Why, f.Tries)
 	}
@@ -85,7 +102,7 @@ func (s *sensor) runUpdates(ctx context.Context) error {
 	}
 	if status.Trial == nil {
 		say("slot %s runs, release %s", status.Running, s.image.Release)
-		return s.drill(ctx, u)
+		return errors.Join(s.drill(ctx, u), s.follow(ctx, u))
 	}
 	say("slot %s is on trial for %s, release %s", status.Running, status.Trial.Confirm, s.image.Release)
 	return s.runTrial(ctx, u, status.Trial)
@@ -121,7 +138,7 @@ func (s *sensor) runTrial(ctx context.Context, u *update.Updater, t *slots.Trial
 			return err
 		}
 		say("slot %s is confirmed", t.Slot)
-		return nil
+		return s.follow(ctx, u)
 	}
 	say("slot %s is given up: %v", t.Slot, err)
 	err = u.GiveUp()
