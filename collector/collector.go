@@ -54,6 +54,10 @@ type Config struct {
 	Shared   string // URL of the PostgreSQL database that the site's collectors share; empty for one collector
 	MaxBytes int64  // of the journal; 0 for no bound but the disk's
 
+	// AskUpdates is how long sensors wait between questions for updates; 0 is
+	// 10 minutes.
+	AskUpdates time.Duration
+
 	Name string // of the site, where there is no site.toml yet
 	Log  *slog.Logger
 	Say  func(format string, args ...any) // lines for who started it
@@ -125,7 +129,11 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	}
 	defer c.ports.close()
-	return c.serve(ctx, commands)
+	updates, err := c.listenUpdates(c.udp.Addr().String())
+	if err != nil {
+		return err
+	}
+	return c.serve(ctx, commands, updates)
 }
 
 // openJournal opens the journal and says what had to be repaired.
@@ -147,7 +155,7 @@ func (c *collector) openJournal() error {
 
 // serve runs every part until ctx ends or one of them fails, and then ends them
 // in the order that data goes: edge, journal, acknowledgements, lake.
-func (c *collector) serve(ctx context.Context, commands net.Listener) error {
+func (c *collector) serve(ctx context.Context, commands, updates net.Listener) error {
 	lakeCtx, stopLake := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopLake()
 	lakeDone := make(chan error, 1)
@@ -155,6 +163,7 @@ func (c *collector) serve(ctx context.Context, commands net.Listener) error {
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return c.edge.Run(ctx) })
+	g.Go(func() error { return c.serveUpdates(ctx, updates) })
 	g.Go(func() error { return c.udp.Run(ctx, c.edge) })
 	c.ports.run(ctx, g, c.edge)
 	g.Go(func() error {

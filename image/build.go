@@ -39,7 +39,12 @@ type Options struct {
 	Base string
 
 	Release string // what the image calls itself
-	Debug   bool   // kernel messages on the console
+
+	// Root is whose releases the image takes as updates: a root of TUF
+	// metadata. An image without one is not updated.
+	Root []byte
+
+	Debug bool // kernel messages on the console
 
 	// Sign signs what UEFI starts; nil leaves it unsigned.
 	Sign *pkcs7.Signer
@@ -150,7 +155,7 @@ func (o Options) pack(ctx context.Context, k kernel, init program) (*image, erro
 	if err != nil {
 		return nil, err
 	}
-	initrd, err := initramfs(init.data, mods, drivers, index, identity{Board: o.Board.Name, Kernel: k.release, Release: o.Release})
+	initrd, err := initramfs(init.data, mods, drivers, index, identity{Board: o.Board.Name, Kernel: k.release, Release: o.Release}, o.Root)
 	if err != nil {
 		return nil, fmt.Errorf("packing initramfs: %w", err)
 	}

@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/klauspost/compress/zstd"
 	"github.com/u-root/u-root/pkg/cpio"
 
+	"github.com/taproot-sensor/taproot/wire/delta"
 	"github.com/taproot-sensor/taproot/wire/site"
 )
 
@@ -18,50 +18,49 @@ type identity struct {
 	Release string `json:"release"`
 }
 
-// Kernels refuse a window of more than 8 MiB, and half of that costs under one
-// percent in size and leaves 4 MiB more to a machine that has 128.
-const zstdWindow = 4 << 20
-
-// initramfs returns the site's archive, empty and uncompressed, and behind it
-// the compressed one with everything else. The kernel unpacks one after the
-// other (Documentation/driver-api/early-userspace/buffer-format.rst).
-func initramfs(init []byte, mods, drivers []module, index []byte, id identity) ([]byte, error) {
+// initramfs returns the site's archive, empty and uncompressed, and behind it two
+// that are compressed: init with what is said of the image, and the modules. The
+// kernel unpacks one after the other
+// (Documentation/driver-api/early-userspace/buffer-format.rst). What changes
+// with each release is apart from what comes with the kernel, so that a patch
+// need not look into the latter.
+func initramfs(init []byte, mods, drivers []module, index []byte, id identity, root []byte) ([]byte, error) {
 	about, err := json.Marshal(id)
 	if err != nil {
 		return nil, err
 	}
-	var records []cpio.Record
+	var main, rest []cpio.Record
 	for _, dir := range []string{"dev", "modules", "proc", "run", "sys"} {
-		records = append(records, cpio.Directory(dir, 0o755))
+		main = append(main, cpio.Directory(dir, 0o755))
 	}
-	records = append(records, cpio.StaticRecord(init, cpio.Info{Name: "init", Mode: cpio.S_IFREG | 0o755}),
+	main = append(main, cpio.StaticRecord(init, cpio.Info{Name: "init", Mode: cpio.S_IFREG | 0o755}),
 		cpio.StaticFile("image.json", string(about)+"\n", 0o444))
+	if root != nil {
+		main = append(main, cpio.StaticFile("root.json", string(root), 0o444))
+	}
 	for i, m := range mods {
 		// Numbered, so that the order of names is the order of loading.
 		name := fmt.Sprintf("modules/%02d-%s.ko", i, m.name)
-		records = append(records, cpio.StaticRecord(m.data, cpio.Info{Name: name, Mode: cpio.S_IFREG | 0o444}))
+		rest = append(rest, cpio.StaticRecord(m.data, cpio.Info{Name: name, Mode: cpio.S_IFREG | 0o444}))
 	}
 	if len(index) > 0 {
-		records = append(records, cpio.Directory("drivers", 0o755), cpio.StaticFile("drivers/index", string(index), 0o444))
+		rest = append(rest, cpio.Directory("drivers", 0o755), cpio.StaticFile("drivers/index", string(index), 0o444))
 	}
 	for _, m := range drivers {
-		records = append(records, cpio.StaticRecord(m.data, cpio.Info{Name: "drivers/" + m.name + ".ko", Mode: cpio.S_IFREG | 0o444}))
+		rest = append(rest, cpio.StaticRecord(m.data, cpio.Info{Name: "drivers/" + m.name + ".ko", Mode: cpio.S_IFREG | 0o444}))
 	}
-	main, err := archive(records)
+	out, err := siteArchive()
 	if err != nil {
 		return nil, err
 	}
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBestCompression),
-		zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(zstdWindow))
-	if err != nil {
-		return nil, err
+	for _, records := range [][]cpio.Record{main, rest} {
+		a, err := archive(records)
+		if err != nil {
+			return nil, err
+		}
+		out = delta.Compress(out, a)
 	}
-	defer enc.Close()
-	front, err := siteArchive()
-	if err != nil {
-		return nil, err
-	}
-	return enc.EncodeAll(main, front), nil
+	return out, nil
 }
 
 // siteArchive returns an archive of one file: /site.json, as yet without a site.

@@ -21,6 +21,7 @@ import (
 
 	"github.com/taproot-sensor/taproot/board"
 	"github.com/taproot-sensor/taproot/firmware/boot"
+	"github.com/taproot-sensor/taproot/firmware/fetch"
 	"github.com/taproot-sensor/taproot/firmware/jail"
 	"github.com/taproot-sensor/taproot/firmware/update"
 	"github.com/taproot-sensor/taproot/wire/site"
@@ -45,6 +46,7 @@ type sensor struct {
 	freeDrivers func() error
 
 	updates updates
+	fetch   fetch.Link   // to uplink, which fetches releases
 	trial   update.Trial // what this boot has shown
 	restart atomic.Bool  // start anew when the stages have ended, instead of powering off
 	end     func()       // ends the stages

@@ -18,6 +18,7 @@ import (
 
 	"github.com/taproot-sensor/taproot/board"
 	"github.com/taproot-sensor/taproot/firmware/capture"
+	"github.com/taproot-sensor/taproot/firmware/fetch"
 	"github.com/taproot-sensor/taproot/firmware/jail"
 	"github.com/taproot-sensor/taproot/firmware/meter"
 	"github.com/taproot-sensor/taproot/firmware/spool"
@@ -44,9 +45,10 @@ const grace = 8 * time.Second
 
 // The descriptors that a stage is handed.
 const (
-	meterOut  = jail.FirstFD
-	meterRing = jail.FirstFD + 1 // the first of the rings, by port and shard
-	uplinkIn  = jail.FirstFD
+	meterOut    = jail.FirstFD
+	meterRing   = jail.FirstFD + 1 // the first of the rings, by port and shard
+	uplinkIn    = jail.FirstFD
+	uplinkFetch = jail.FirstFD + 1
 )
 
 // newStage describes a stage: a process with config on its standard input,
@@ -174,7 +176,11 @@ func (s *sensor) uplinkStage() *jail.Stage {
 	c := uplinkConfig{Site: s.site, Key: s.key, Claims: s.claims(), Spool: s.budget.Spool}
 	stage := s.newStage("uplink", c, s.budget.Spool+s.budget.Meter, 0, func() ([]*os.File, error) {
 		in, err := s.relay.Connect()
-		return []*os.File{in}, err
+		if err != nil {
+			return nil, err
+		}
+		orders, err := s.fetch.Connect()
+		return []*os.File{in, orders}, err
 	})
 	stage.Clock = s.setClock
 	stage.Stored = func() { s.trial.Show(update.Stored) }
@@ -200,6 +206,12 @@ func runUplink(ctx context.Context, log *slog.Logger) error {
 	if err := json.NewDecoder(os.Stdin).Decode(&c); err != nil {
 		return fmt.Errorf("reading config: %w", err)
 	}
+	orders := os.NewFile(uplinkFetch, "fetch")
+	go func() {
+		if err := fetch.Serve(ctx, orders, fetch.NewHTTPS(c.Site)); err != nil {
+			log.Error("fetching updates", "err", err)
+		}
+	}()
 	return uplink.Run(ctx, uplink.Config{
 		Site: c.Site, Identity: c.Key, Claims: c.Claims, Spool: spool.New(c.Spool),
 		In:        []io.ReadCloser{os.NewFile(uplinkIn, "batches")},

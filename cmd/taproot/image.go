@@ -12,6 +12,7 @@ import (
 	"github.com/taproot-sensor/taproot/board"
 	"github.com/taproot-sensor/taproot/image"
 	"github.com/taproot-sensor/taproot/provisioning"
+	"github.com/taproot-sensor/taproot/provisioning/releases"
 )
 
 var cmdImage = command{"image", "build the image of a board, and flash a disk, a card or a stick with it", runImage}
@@ -33,6 +34,7 @@ func runImage(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 	cacheDir := fs.String("cache", "", "directory for kernels (default $XDG_CACHE_HOME/taproot)")
 	refresh := fs.Bool("refresh", false, "look for newer kernels than those in the cache")
 	secureBoot := fs.String("secureboot", "", "sign for UEFI Secure Boot with the keys in `DIR`; \"taproot keys secureboot\" makes them")
+	rootPath := fs.String("root", "", "root of the releases that the image takes as updates: `FILE` is metadata/root.json of \"taproot release init\"; without one it takes none")
 	piFirmware := fs.String("pi-firmware", "", "`DIR` with the programs that a Raspberry Pi starts with; \"taproot board show rpi4\" names them")
 	kernel := fs.String("kernel", "", "`DIR` with an unpacked Debian kernel package, in place of the one that the board takes")
 	debug := fs.Bool("debug", false, "an image that shows kernel messages on its console")
@@ -65,6 +67,11 @@ func runImage(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 			return fmt.Errorf("image build: %w", err)
 		}
 		o.Site = &s
+	}
+	if *rootPath != "" {
+		if o.Root, err = releases.ReadRoot(*rootPath); err != nil {
+			return fmt.Errorf("image build: %w", err)
+		}
 	}
 	if *secureBoot != "" {
 		signer, err := provisioning.LoadSecureBootDB(*secureBoot)

@@ -35,7 +35,7 @@ type command struct {
 }
 
 // commands lists every command in the order that help shows them.
-var commands = []command{cmdCollector, cmdKeys, cmdBoard, cmdImage, cmdSensors, cmdQuery, cmdTail, cmdSensor, cmdBench}
+var commands = []command{cmdCollector, cmdKeys, cmdBoard, cmdImage, cmdRelease, cmdSensors, cmdQuery, cmdTail, cmdSensor, cmdBench}
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if len(args) == 0 || args[0] == "help" || args[0] == "-h" || args[0] == "--help" {

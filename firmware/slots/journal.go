@@ -221,13 +221,16 @@ func (s *State) failed(digest Digest) int {
 // maxSilent is how often a digest may go silent: once may be a power cut.
 const maxSilent = 2
 
+// ErrFailed is a digest that was tried often enough.
+var ErrFailed = errors.New("has failed")
+
 // Refuses returns why digest may not be tried again, or nil.
 func (s *State) Refuses(digest Digest) error {
 	i := s.failed(digest)
 	if i < 0 || s.Failed[i].Why == Silent && s.Failed[i].Tries < maxSilent {
 		return nil
 	}
-	return fmt.Errorf("digest %s has failed %d times, the last time %s", digest, s.Failed[i].Tries, s.Failed[i].Why)
+	return fmt.Errorf("digest %s %w %d times, the last time %s", digest, ErrFailed, s.Failed[i].Tries, s.Failed[i].Why)
 }
 
 // Forgive forgets that digest has failed: its operator has issued it again.

@@ -80,3 +80,18 @@ func (t *Trial) Wait(ctx context.Context, patience time.Duration) error {
 		}
 	}
 }
+
+// Await returns nil once p has been shown, and an error when ctx ends.
+func (t *Trial) Await(ctx context.Context, p Proof) error {
+	for {
+		missing, more := t.missing()
+		if !slices.Contains(missing, string(p)) {
+			return ctx.Err()
+		}
+		select {
+		case <-more:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}

@@ -165,6 +165,20 @@ func (u *Updater) State() slots.State {
 // Running returns the slot that runs.
 func (u *Updater) Running() slots.Slot { return u.running }
 
+// Image returns the slot that runs, and its digest.
+func (u *Updater) Image() (io.ReaderAt, slots.Digest, error) {
+	r := u.table[u.running.Region()]
+	image := io.NewSectionReader(u.disk, r.Start, r.Size)
+	u.mu.Lock()
+	committed, sum := u.state.Committed, u.state.Digest
+	u.mu.Unlock()
+	if u.running == committed {
+		return image, sum, nil
+	}
+	sum, err := u.hash(u.running)
+	return image, sum, err
+}
+
 // SlotSize is how many bytes a system has: a slot is filled whole.
 func (u *Updater) SlotSize() int64 { return u.table[u.running.Region()].Size }
 

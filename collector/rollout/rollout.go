@@ -1,0 +1,307 @@
+package rollout
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/theupdateframework/go-tuf/v2/metadata"
+
+	"github.com/taproot-sensor/taproot/wire/release"
+)
+
+// prefix is where Handler finds its files.
+const prefix = release.URLPath
+
+// Defaults of how often sensors ask, and how much is kept about them.
+const (
+	askEvery = 10 * time.Minute
+	maxUnits = 100_000
+)
+
+// A Unit is what is known of a sensor that has asked.
+type Unit struct {
+	Board   string    `json:"board"`
+	Slot    string    `json:"slot"`
+	Failed  []string  `json:"failed,omitempty"` // first digits of digests
+	Offered string    `json:"offered,omitempty"`
+	Asked   time.Time `json:"asked"`
+
+	// FailedAt is when the last of Failed was first heard of.
+	FailedAt time.Time `json:"failed_at,omitzero"`
+}
+
+// Server answers sensors. Its methods may be called at once.
+type Server struct {
+	Dir string
+	Log *slog.Logger
+	Now func() time.Time // nil is time.Now
+
+	// Ask is how long sensors wait between questions; 0 is 10 minutes.
+	Ask time.Duration
+
+	mu    sync.Mutex
+	units map[string]Unit // nil until the first question
+	saved time.Time
+}
+
+// Handler serves releases over HTTP, with ranges.
+func (s *Server) Handler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name, ok := strings.CutPrefix(r.URL.Path, prefix)
+		if !ok || r.Method != http.MethodGet && r.Method != http.MethodHead {
+			http.NotFound(w, r)
+			return
+		}
+		content, err := s.Open(name)
+		if err != nil {
+			http.NotFound(w, r)
+			return
+		}
+		defer content.Close()
+		w.Header().Set("Content-Type", "application/octet-stream")
+		http.ServeContent(w, r, "", time.Time{}, content)
+	})
+}
+
+// Open returns what a name of package release stands for: a file, or the answer
+// to a question.
+func (s *Server) Open(name string) (io.ReadSeekCloser, error) {
+	if release.IsFile(name) {
+		return os.Open(filepath.Join(s.Dir, filepath.FromSlash(name)))
+	}
+	q, err := release.ParseQuery(name)
+	if err != nil {
+		return nil, err
+	}
+	offer, err := s.offer(q)
+	if err != nil {
+		s.Log.Error("no offer for sensor", "unit", q.Unit, "error", err)
+		return nil, err
+	}
+	text, err := json.Marshal(offer)
+	if err != nil {
+		return nil, err
+	}
+	return answer{strings.NewReader(string(text))}, nil
+}
+
+type answer struct{ *strings.Reader }
+
+func (answer) Close() error { return nil }
+
+func (s *Server) now() time.Time {
+	if s.Now != nil {
+		return s.Now()
+	}
+	return time.Now()
+}
+
+// offer answers a question, and notes who asked.
+func (s *Server) offer(q release.Query) (release.Offer, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.units == nil {
+		s.units = map[string]Unit{}
+		if err := readJSON(filepath.Join(s.Dir, unitsFile), &s.units); err != nil {
+			return release.Offer{}, err
+		}
+	}
+	policy, err := readPolicy(s.Dir)
+	if err != nil {
+		return release.Offer{}, err
+	}
+	list, err := readReleases(s.Dir)
+	if err != nil {
+		return release.Offer{}, err
+	}
+	now := s.now()
+	u, known := s.units[q.Unit]
+	news := !known || u.Slot != q.Slot || !slices.Equal(u.Failed, q.Failed)
+	if known && len(q.Failed) > 0 && !slices.Equal(u.Failed, q.Failed) || !known && len(q.Failed) > 0 {
+		u.FailedAt = now.UTC()
+	}
+	u.Board, u.Slot, u.Failed, u.Asked = q.Board, q.Slot, q.Failed, now.UTC()
+	if !known && len(s.units) >= maxUnits {
+		return release.Offer{}, fmt.Errorf("more than %d units have asked", maxUnits)
+	}
+	s.units[q.Unit] = u
+	name := cmp.Or(policy.Units[q.Unit], DefaultChannel)
+	channel, err := s.pauseLocked(policy, name, list)
+	if err != nil {
+		return release.Offer{}, err
+	}
+	offer := release.Offer{Wait: int64(cmp.Or(s.Ask, askEvery) / time.Second)}
+	if n, ok := choose(list, q, name, channel, now); ok {
+		offer.Target = n.target
+	}
+	news = news || u.Offered != offer.Target
+	u.Offered = offer.Target
+	s.units[q.Unit] = u
+	if news || now.Sub(s.saved) > time.Hour {
+		s.saved = now
+		return offer, writeJSON(filepath.Join(s.Dir, unitsFile), s.units)
+	}
+	return offer, nil
+}
+
+// pauseLocked pauses a channel of which a release has failed too often, and
+// returns it.
+func (s *Server) pauseLocked(policy *Policy, name string, list []named) (Channel, error) {
+	c := policy.Channel(name)
+	if c.Paused != "" {
+		return c, nil
+	}
+	for _, n := range list {
+		if !n.In(name) {
+			continue
+		}
+		failed := 0
+		for _, u := range s.units {
+			if u.Board == n.Board && u.FailedAt.After(c.Since) && slices.ContainsFunc(u.Failed, func(d string) bool { return strings.HasPrefix(n.Slot, d) }) {
+				failed++
+			}
+		}
+		if failed < max(c.Failures, 1) {
+			continue
+		}
+		c.Paused = fmt.Sprintf("release %s for %s failed on %d sensors", n.Release.Release, n.Board, failed)
+		s.Log.Warn("rollout paused", "channel", name, "reason", c.Paused)
+		policy.Channels[name] = c
+		return c, writeJSON(filepath.Join(s.Dir, policyFile), policy)
+	}
+	return c, nil
+}
+
+// choose returns what a sensor should run, if that is not what runs.
+func choose(list []named, q release.Query, name string, c Channel, now time.Time) (named, bool) {
+	if c.Paused != "" {
+		return named{}, false
+	}
+	if w, err := ParseWindow(c.Window); err == nil && !w.Open(now) {
+		return named{}, false
+	}
+	newest := true
+	for _, n := range slices.Backward(list) {
+		if n.Board != q.Board || !n.In(name) {
+			continue
+		}
+		if n.Slot == q.Slot {
+			return named{}, false // it runs; that it is not chosen for a newer one is all there is to say
+		}
+		if newest && !c.chosen(q.Unit, n.Slot) {
+			newest = false
+			continue
+		}
+		return n, true
+	}
+	return named{}, false
+}
+
+// named is a release and its target.
+type named struct {
+	target string
+	release.Release
+}
+
+// readReleases returns what the published metadata says, the oldest first. Its
+// signatures are for sensors to check: who can write here can hold back updates
+// anyway.
+func readReleases(dir string) (list []named, err error) {
+	timestamp, err := metadata.Timestamp().FromFile(filepath.Join(dir, release.MetadataName(metadata.TIMESTAMP, 0)))
+	if err != nil {
+		return nil, fmt.Errorf("reading releases: %w", err)
+	}
+	pinned := timestamp.Signed.Meta["snapshot.json"]
+	if pinned == nil {
+		return nil, fmt.Errorf("reading releases: the timestamp names no snapshot")
+	}
+	snapshot, err := metadata.Snapshot().FromFile(filepath.Join(dir, release.MetadataName(metadata.SNAPSHOT, pinned.Version)))
+	if err != nil {
+		return nil, fmt.Errorf("reading releases: %w", err)
+	}
+	if pinned = snapshot.Signed.Meta[release.Role+".json"]; pinned == nil {
+		return nil, fmt.Errorf("reading releases: the snapshot has no %s", release.Role)
+	}
+	targets, err := metadata.Targets().FromFile(filepath.Join(dir, release.MetadataName(release.Role, pinned.Version)))
+	if err != nil {
+		return nil, fmt.Errorf("reading releases: %w", err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(targets.Signed.Targets)) {
+		if r, ok := release.ParseRelease(targets.Signed.Targets[name].Custom); ok {
+			list = append(list, named{name, r})
+		}
+	}
+	slices.SortStableFunc(list, func(a, b named) int { return cmp.Compare(a.Counter, b.Counter) })
+	return list, nil
+}
+
+// A Status is what people are shown.
+type Status struct {
+	Channels []NamedChannel
+	Units    []UnitStatus
+}
+
+// A NamedChannel is a channel and its name.
+type NamedChannel struct {
+	Name string
+	Channel
+}
+
+// A UnitStatus is a sensor, with releases by their names.
+type UnitStatus struct {
+	Unit, Board, Channel, Runs, Offered string
+	Failed                              []string
+	Asked                               time.Time
+}
+
+// ReadStatus reads the state that the collector of dir keeps.
+func ReadStatus(dir string) (s Status, err error) {
+	policy, err := readPolicy(dir)
+	if err != nil {
+		return s, err
+	}
+	list, err := readReleases(dir)
+	if err != nil {
+		return s, fmt.Errorf("%w; \"taproot release publish\" brings them", err)
+	}
+	units := map[string]Unit{}
+	if err := readJSON(filepath.Join(dir, unitsFile), &units); err != nil {
+		return s, err
+	}
+	channels := map[string]bool{DefaultChannel: true}
+	for name := range policy.Channels {
+		channels[name] = true
+	}
+	names := map[string]string{}
+	for _, n := range list {
+		names[n.Slot] = n.Release.Release
+		names[n.target] = n.Release.Release
+		names[n.Slot[:16]] = n.Release.Release
+		for _, c := range n.Channels {
+			channels[c] = true
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(channels)) {
+		s.Channels = append(s.Channels, NamedChannel{name, policy.Channel(name)})
+	}
+	for _, unit := range slices.Sorted(maps.Keys(units)) {
+		u := units[unit]
+		row := UnitStatus{Unit: unit, Board: u.Board, Channel: cmp.Or(policy.Units[unit], DefaultChannel), Runs: cmp.Or(names[u.Slot], fmt.Sprintf("%.12s", u.Slot)), Offered: names[u.Offered], Asked: u.Asked}
+		for _, f := range u.Failed {
+			row.Failed = append(row.Failed, cmp.Or(names[f], f))
+		}
+		s.Units = append(s.Units, row)
+	}
+	return s, nil
+}

@@ -1,0 +1,214 @@
+package delta
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"index/suffixarray"
+	"io"
+)
+
+// A triple of the control stream: so many bytes that are the old ones plus what
+// is in diff, so many that are in literal, and how far to go in the old image
+// before the next triple.
+type triple struct{ add, literal, seek int64 }
+
+func (t triple) append(b []byte) []byte {
+	for _, n := range []int64{t.add, t.literal, t.seek} {
+		b = binary.LittleEndian.AppendUint64(b, uint64(n))
+	}
+	return b
+}
+
+// better is by how many bytes a match elsewhere must beat going on where the
+// last one was (bsdiff.c has 8).
+const better = 8
+
+// compare returns what makes new of old.
+func compare(old, new []byte) (control, diff, literal []byte) {
+	sa := sorted(old)
+	var scan, match, pos, lastScan, lastPos, lastOffset int
+	for scan < len(new) {
+		oldScore := 0
+		scan += match
+		for seen := scan; scan < len(new); scan++ {
+			pos, match = longest(sa, old, new[scan:])
+			for ; seen < scan+match; seen++ {
+				if at := seen + lastOffset; at >= 0 && at < len(old) && old[at] == new[seen] {
+					oldScore++
+				}
+			}
+			if match == oldScore && match != 0 || match > oldScore+better {
+				break
+			}
+			if at := scan + lastOffset; at >= 0 && at < len(old) && old[at] == new[scan] {
+				oldScore--
+			}
+		}
+		if match == oldScore && scan < len(new) {
+			continue
+		}
+		forward := extend(old[lastPos:], new[lastScan:scan])
+		back := 0
+		if scan < len(new) {
+			back = extendBack(old[:pos], new[lastScan:scan])
+		}
+		if overlap := lastScan + forward - (scan - back); overlap > 0 {
+			keep := split(old[lastPos+forward-overlap:], new[lastScan+forward-overlap:], old[pos-back:], new[scan-back:], overlap)
+			forward += keep - overlap
+			back -= keep
+		}
+		for i := range forward {
+			diff = append(diff, new[lastScan+i]-old[lastPos+i])
+		}
+		literal = append(literal, new[lastScan+forward:scan-back]...)
+		control = triple{int64(forward), int64(scan - back - lastScan - forward), int64(pos - back - lastPos - forward)}.append(control)
+		lastScan, lastPos, lastOffset = scan-back, pos-back, pos-scan
+	}
+	return control, diff, literal
+}
+
+// extend returns how far a and b are, from their beginnings, more the same than
+// not.
+func extend(a, b []byte) (length int) {
+	score, best := 0, 0
+	for i := range min(len(a), len(b)) {
+		if a[i] == b[i] {
+			score++
+		}
+		if 2*score-i-1 > 2*best-length {
+			best, length = score, i+1
+		}
+	}
+	return length
+}
+
+// extendBack is extend from the ends.
+func extendBack(a, b []byte) (length int) {
+	score, best := 0, 0
+	for i := 1; i <= min(len(a), len(b)); i++ {
+		if a[len(a)-i] == b[len(b)-i] {
+			score++
+		}
+		if 2*score-i > 2*best-length {
+			best, length = score, i
+		}
+	}
+	return length
+}
+
+// split returns how many of n bytes that two matches claim go to the first.
+func split(oldFirst, newFirst, oldSecond, newSecond []byte, n int) (keep int) {
+	score, best := 0, 0
+	for i := range n {
+		if oldFirst[i] == newFirst[i] {
+			score++
+		}
+		if oldSecond[i] == newSecond[i] {
+			score--
+		}
+		if score > best {
+			best, keep = score, i+1
+		}
+	}
+	return keep
+}
+
+// sorted returns the suffixes of b in order. Index does not show them, but looked
+// up by their first byte they come in the order that it keeps them in; were that
+// to change, patches would become larger, not wrong.
+func sorted(b []byte) []int32 {
+	index := suffixarray.New(b)
+	sa := make([]int32, 0, len(b))
+	for first := range 256 {
+		for _, at := range index.Lookup([]byte{byte(first)}, -1) {
+			sa = append(sa, int32(at))
+		}
+	}
+	return sa
+}
+
+// longest returns where in old the longest beginning of want is, and its length.
+func longest(sa []int32, old, want []byte) (pos, length int) {
+	low, high := 0, len(sa)
+	for high-low > 1 {
+		mid := (low + high) / 2
+		suffix := old[sa[mid]:]
+		if n := min(len(suffix), len(want)); bytes.Compare(suffix[:n], want[:n]) <= 0 {
+			low = mid
+		} else {
+			high = mid
+		}
+	}
+	for _, i := range []int{low, high} {
+		if i < len(sa) {
+			if n := common(old[sa[i]:], want); n > length {
+				pos, length = int(sa[i]), n
+			}
+		}
+	}
+	return pos, length
+}
+
+// common returns how many bytes a and b have in common at their beginnings.
+func common(a, b []byte) int {
+	n := min(len(a), len(b))
+	i := 0
+	for ; i+8 <= n && binary.LittleEndian.Uint64(a[i:]) == binary.LittleEndian.Uint64(b[i:]); i += 8 {
+	}
+	for i < n && a[i] == b[i] {
+		i++
+	}
+	return i
+}
+
+// mergeChunk is how much is merged at once.
+const mergeChunk = 64 << 10
+
+// merge writes what control says of old, diff and literal.
+func merge(dst io.Writer, old *oldImage, control, diff, literal io.Reader) error {
+	buf, add := make([]byte, mergeChunk), make([]byte, mergeChunk)
+	var record [controlSize]byte
+	for at := int64(0); ; {
+		switch _, err := io.ReadFull(control, record[:]); {
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return fmt.Errorf("%w: control: %v", errPatch, err)
+		}
+		le := binary.LittleEndian
+		t := triple{size(record[:]), size(record[8:]), int64(le.Uint64(record[16:]))}
+		if t.add > old.size || at > old.size-t.add || at < 0 {
+			return fmt.Errorf("%w: reads outside of the old image", errPatch)
+		}
+		for left := t.add; left > 0; {
+			n := min(left, mergeChunk)
+			if _, err := io.ReadFull(diff, add[:n]); err != nil {
+				return fmt.Errorf("%w: differences: %v", errPatch, err)
+			}
+			if err := old.readFull(buf[:n], at); err != nil {
+				return err
+			}
+			for i := range n {
+				buf[i] += add[i]
+			}
+			if _, err := dst.Write(buf[:n]); err != nil {
+				return err
+			}
+			at, left = at+n, left-n
+		}
+		switch n, err := io.CopyBuffer(dst, io.LimitReader(literal, t.literal), buf); {
+		case err != nil:
+			return err
+		case n < t.literal:
+			return fmt.Errorf("%w: new bytes are missing", errPatch)
+		}
+		if t.seek < -MaxImage*2 || t.seek > MaxImage*2 {
+			return fmt.Errorf("%w: reads outside of the old image", errPatch)
+		}
+		at += t.seek
+	}
+}
+
+var errLonger = errors.New("image is larger than the patch says")
