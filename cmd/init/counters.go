@@ -23,7 +23,8 @@ func (s *sensor) report(ctx context.Context) error {
 	tick := time.NewTicker(pace(reportEvery))
 	defer tick.Stop()
 	for {
-		s.relay.Send(healthFrame(time.Now(), s.counters()))
+		s.relay.Send(healthFrame(time.Now(), "init", s.counters()))
+		s.relay.Send(healthFrame(time.Now(), "board", s.boardCounters()))
 		select {
 		case <-ctx.Done():
 			return nil
@@ -69,11 +70,11 @@ func linkStatistic(port, name string) int64 {
 	return n
 }
 
-// healthFrame returns counters as a batch.
-func healthFrame(now time.Time, counters []counter) batch.Frame {
+// healthFrame returns counters of a stage as a batch.
+func healthFrame(now time.Time, stage string, counters []counter) batch.Frame {
 	b := record.NewBuilder(record.SensorDef)
 	for _, c := range counters {
-		b.Append(&record.Sensor{Time: record.Nanos(now.UnixNano()), Stage: "init", Counter: c.name, Value: c.value})
+		b.Append(&record.Sensor{Time: record.Nanos(now.UnixNano()), Stage: stage, Counter: c.name, Value: c.value})
 	}
 	block := b.AppendBlock(nil)
 	return batch.Frame{Class: batch.Health, Records: b.Rows(), Kinds: []batch.KindCount{{Kind: record.SensorDef.Kind, Records: b.Rows()}}, Batch: batch.Append(nil, batch.None, len(block), block)}

@@ -48,6 +48,7 @@ type sensor struct {
 	updates updates
 	fetch   fetch.Link   // to uplink, which fetches releases
 	trial   update.Trial // what this boot has shown
+	signs   signs        // for the panel
 	restart atomic.Bool  // start anew when the stages have ended, instead of powering off
 	end     func()       // ends the stages
 }
@@ -185,7 +186,10 @@ func (s *sensor) run(ctx context.Context) error {
 	port := s.board.Port(board.Uplink).Name
 	link := &boot.Uplink{
 		Port: port, ResolvConf: uplinkRoot + "/etc/resolv.conf", Log: s.log,
-		Up: func(addr net.IPNet) { say("uplink %s %s", port, &addr) },
+		Up: func(addr net.IPNet) {
+			s.signs.address.Store(true)
+			say("uplink %s %s", port, &addr)
+		},
 	}
 	uplink := s.uplinkStage()
 	s.stages = []*jail.Stage{uplink}
@@ -210,7 +214,9 @@ func (s *sensor) run(ctx context.Context) error {
 	serve("uplink", uplink.Run)
 	serve("watchdog", s.watchdog)
 	serve("report", s.report)
+	serve("panel", s.runPanel)
 	serve("updates", s.runUpdates)
+	context.AfterFunc(ctx, func() { s.signs.ending.Store(true) })
 	for _, stage := range s.stages[1:] {
 		if err := stage.Run(ctx); err != nil {
 			s.log.Error("stage did not end in order", "stage", stage.Name, "err", err)

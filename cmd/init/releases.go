@@ -71,6 +71,8 @@ func (s *sensor) followOnce(ctx context.Context, u *update.Updater, f *update.Fo
 		return wait, err
 	}
 	say("updating to release %s, number %d", c.Release.Release, c.Counter)
+	s.signs.installing.Store(true)
+	defer s.signs.installing.Store(false)
 	start := time.Now()
 	image, how, err := f.Bring(ctx, c, running, from)
 	defer debug.FreeOSMemory()

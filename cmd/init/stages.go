@@ -121,6 +121,7 @@ func (s *sensor) meterStage() *jail.Stage {
 			say("tap port %s open", port)
 		}
 		s.trial.Show(update.Ring)
+		s.signs.tapOpen.Store(true)
 		return files, nil
 	})
 }
@@ -183,7 +184,11 @@ func (s *sensor) uplinkStage() *jail.Stage {
 		return []*os.File{in, orders}, err
 	})
 	stage.Clock = s.setClock
-	stage.Stored = func() { s.trial.Show(update.Stored) }
+	stage.Stored = func() {
+		s.trial.Show(update.Stored)
+		s.signs.stored.now()
+	}
+	stage.Waiting = s.signs.waiting.now
 	return stage
 }
 
@@ -220,5 +225,6 @@ func runUplink(ctx context.Context, log *slog.Logger) error {
 		Heartbeat: supervisor.Beat,
 		Clock:     supervisor.Clock,
 		Stored:    supervisor.Stored,
+		Waiting:   supervisor.Waiting,
 	})
 }

@@ -64,7 +64,7 @@ func (u *updates) counters() []counter {
 	state := u.updater.State()
 	all := []counter{
 		flag("slot_b", u.status.Running == slots.B),
-		flag("slot_on_trial", state.Trial != nil && state.Trial.Slot == u.status.Running),
+		flag("slot_on_trial", onTrial(state, u.status.Running)),
 		flag("slot_fallback", u.status.Fallback),
 		{"release_floor", int64(state.Floor)},
 	}
@@ -93,7 +93,7 @@ func (s *sensor) runUpdates(ctx context.Context) error {
 	s.updates.mu.Lock()
 	s.updates.updater, s.updates.status = u, status
 	s.updates.mu.Unlock()
-	s.relay.Send(healthFrame(time.Now(), s.updates.counters())) // what a short trial has to say, too
+	s.relay.Send(healthFrame(time.Now(), "init", s.updates.counters())) // what a short trial has to say, too
 	if f := status.Failed; f != nil {
 		say("the trial of slot %s has failed: %s, %d times", status.Running.Other(), f.Why, f.Tries)
 	}

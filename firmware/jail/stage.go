@@ -53,9 +53,10 @@ type Stage struct {
 	// machine's clock to be behind.
 	Clock func(offset time.Duration)
 
-	// Stored, if set, is called when the process has heard from the collector
-	// that it has stored a batch of this boot.
-	Stored func()
+	// Stored, if set, is called each time the process has heard from the
+	// collector that it has stored a batch of this boot, and Waiting when it
+	// has heard that nobody has approved the sensor yet.
+	Stored, Waiting func()
 
 	Log *slog.Logger
 
@@ -159,11 +160,12 @@ func (s *Stage) watch(ctx context.Context, p *os.Process, beats <-chan struct{},
 	}
 }
 
-// A report is one int64: 0 is a beat, reportStored what it says, another number
-// a clock offset in nanoseconds.
+// A report is one int64: 0 is a beat, reportStored and reportWaiting what they
+// say, another number a clock offset in nanoseconds.
 const (
-	reportSize   = 8
-	reportStored = math.MinInt64
+	reportSize    = 8
+	reportStored  = math.MinInt64
+	reportWaiting = math.MinInt64 + 1
 )
 
 // readReports reads until the process is gone.
@@ -177,6 +179,11 @@ func (s *Stage) readReports(r io.Reader, beats chan<- struct{}) {
 		case v == reportStored:
 			if s.Stored != nil {
 				s.Stored()
+			}
+			continue
+		case v == reportWaiting:
+			if s.Waiting != nil {
+				s.Waiting()
 			}
 			continue
 		case v != 0:
@@ -204,6 +211,9 @@ func (r Reporter) Beat() { r.send(0) }
 
 // Stored says that the collector has stored a batch.
 func (r Reporter) Stored() { r.send(reportStored) }
+
+// Waiting says that nobody has approved the sensor yet.
+func (r Reporter) Waiting() { r.send(reportWaiting) }
 
 // Clock says how far the machine's clock is behind.
 func (r Reporter) Clock(offset time.Duration) { r.send(offset) }

@@ -38,6 +38,7 @@ func TestMain(m *testing.M) {
 		signal.Notify(term, syscall.SIGTERM)
 		Supervisor().Clock(90 * time.Second)
 		Supervisor().Stored()
+		Supervisor().Waiting()
 		for {
 			Supervisor().Beat()
 			select {
@@ -103,6 +104,8 @@ func TestStageEndsWhenAsked(t *testing.T) {
 	s.Clock = func(d time.Duration) { offset <- d }
 	stored := make(chan bool, 1)
 	s.Stored = func() { stored <- true }
+	waiting := make(chan bool, 1)
+	s.Waiting = func() { waiting <- true }
 	err := runUntil(t, s, func() bool { return s.Alive(time.Minute) })
 	if err != nil || s.Crashes() != 0 {
 		t.Errorf("got %v and %d crashes, want an orderly end", err, s.Crashes())
@@ -112,6 +115,9 @@ func TestStageEndsWhenAsked(t *testing.T) {
 	}
 	if !<-stored {
 		t.Error("it is not heard that a batch is stored")
+	}
+	if !<-waiting {
+		t.Error("it is not heard that the sensor waits for approval")
 	}
 }
 

@@ -229,6 +229,9 @@ func (u *uplink) welcome(r *road, d []byte, now time.Time) error {
 		}[w.Status])
 		u.stats.status, u.stats.welcomed = w.Status, true
 	}
+	if active && w.Status == enrol.Pending && u.Waiting != nil {
+		u.Waiting()
+	}
 	switch {
 	case link != nil:
 		size := safeSize

@@ -61,7 +61,8 @@ type Config struct {
 	Say       func(line string)          // lines for the console
 	Heartbeat func()                     // called at least every second; may be nil
 	Clock     func(offset time.Duration) // called with how far the collector's clock is ahead; may be nil
-	Stored    func()                     // called when the collector has stored the first batch; may be nil
+	Stored    func()                     // called when the collector has stored batches; may be nil
+	Waiting   func()                     // called when the collector says that the sensor is not approved; may be nil
 }
 
 // Spool holds batches until they are stored; *spool.Spool does.
@@ -368,9 +369,9 @@ func (u *uplink) ack(d []byte, now time.Time) error {
 	if batches > 0 {
 		if u.stats.stored == 0 {
 			u.Say("first batch acknowledged")
-			if u.Stored != nil {
-				u.Stored()
-			}
+		}
+		if u.Stored != nil {
+			u.Stored()
 		}
 		u.stats.stored += uint64(batches)
 		u.stats.recordsStored += uint64(records)

@@ -5,7 +5,7 @@ package record
 // falls means that the stage was restarted.
 type Sensor struct {
 	Time    Nanos  `col:"ts" ecs:"@timestamp" unit:"ns" doc:"when the counter was read"`
-	Stage   string `col:"stage" doc:"who counts: init, capture, decode, flow, meter, spool, uplink"`
+	Stage   string `col:"stage" doc:"who counts: init, board, capture, decode, flow, meter, spool, uplink"`
 	Counter string `col:"counter" doc:"what is counted; drops read drop_REASON"`
 	Value   int64  `col:"value" doc:"the counter, or the reading of a gauge"`
 }
