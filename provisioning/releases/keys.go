@@ -62,6 +62,9 @@ func createKey(dir, name string) (key, error) {
 	if _, err := os.Lstat(path); err == nil {
 		return key{}, fmt.Errorf("%s is there already; keys are never overwritten", path)
 	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return key{}, err
+	}
 	if err := durable.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: pemKey, Bytes: der}), 0o600); err != nil {
 		return key{}, err
 	}

@@ -64,9 +64,6 @@ func (r *Repo) create(keys string) error {
 	if _, err := os.Stat(r.path("metadata")); err == nil {
 		return fmt.Errorf("%s has a repository already", r.Dir)
 	}
-	if err := os.MkdirAll(keys, 0o700); err != nil {
-		return err
-	}
 	for _, sub := range []string{"metadata", "targets"} {
 		if err := os.MkdirAll(r.path(sub), 0o755); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package delta
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"errors"
@@ -9,24 +10,80 @@ import (
 	"io"
 )
 
-// A triple of the control stream: so many bytes that are the old ones plus what
-// is in diff, so many that are in literal, and how far to go in the old image
-// before the next triple.
+// A triple of the control stream: so many bytes that are the old ones plus the
+// differences, so many that are in literal, and how far to go in the old image
+// before the next triple. The first two are uvarints, the last is a varint.
 type triple struct{ add, literal, seek int64 }
 
 func (t triple) append(b []byte) []byte {
-	for _, n := range []int64{t.add, t.literal, t.seek} {
-		b = binary.LittleEndian.AppendUint64(b, uint64(n))
+	b = binary.AppendUvarint(b, uint64(t.add))
+	b = binary.AppendUvarint(b, uint64(t.literal))
+	return binary.AppendVarint(b, t.seek)
+}
+
+// readTriple returns io.EOF behind the last one.
+func readTriple(r io.ByteReader) (t triple, err error) {
+	add, err := binary.ReadUvarint(r)
+	if err != nil {
+		return t, err
 	}
-	return b
+	literal, err := binary.ReadUvarint(r)
+	if err == nil {
+		t.seek, err = binary.ReadVarint(r)
+	}
+	if err != nil {
+		return t, fmt.Errorf("%w: control: %v", errPatch, err)
+	}
+	if add > MaxImage || literal > MaxImage || t.seek < -2*MaxImage || t.seek > 2*MaxImage {
+		return t, fmt.Errorf("%w: reads outside of the old image", errPatch)
+	}
+	t.add, t.literal = int64(add), int64(literal)
+	return t, nil
+}
+
+// differences reads differences as they are, of those that are not zero.
+type differences struct {
+	gaps, values *bufio.Reader
+	zeros        uint64 // before the next value
+	begun, ended bool
+}
+
+// fill fills b with the next differences. Behind the last gap all are zero.
+func (d *differences) fill(b []byte) error {
+	clear(b)
+	for len(b) > 0 && !d.ended {
+		if !d.begun {
+			n, err := binary.ReadUvarint(d.gaps)
+			if err == io.EOF {
+				d.ended = true
+				return nil
+			}
+			if err != nil {
+				return fmt.Errorf("%w: gaps: %v", errPatch, err)
+			}
+			d.zeros, d.begun = n, true
+		}
+		if skip := min(d.zeros, uint64(len(b))); skip > 0 {
+			b, d.zeros = b[skip:], d.zeros-skip
+			continue
+		}
+		v, err := d.values.ReadByte()
+		if err != nil {
+			return fmt.Errorf("%w: differences: %v", errPatch, err)
+		}
+		b[0] = v
+		b, d.begun = b[1:], false
+	}
+	return nil
 }
 
 // better is by how many bytes a match elsewhere must beat going on where the
 // last one was (bsdiff.c has 8).
 const better = 8
 
-// compare returns what makes new of old.
-func compare(old, new []byte) (control, diff, literal []byte) {
+// compare returns the streams that make new of old.
+func compare(old, new []byte) (out [streams][]byte) {
+	gap := uint64(0)
 	sa := sorted(old)
 	var scan, match, pos, lastScan, lastPos, lastOffset int
 	for scan < len(new) {
@@ -60,13 +117,20 @@ func compare(old, new []byte) (control, diff, literal []byte) {
 			back -= keep
 		}
 		for i := range forward {
-			diff = append(diff, new[lastScan+i]-old[lastPos+i])
+			d := new[lastScan+i] - old[lastPos+i]
+			if d == 0 {
+				gap++
+				continue
+			}
+			out[gaps] = binary.AppendUvarint(out[gaps], gap)
+			out[values] = append(out[values], d)
+			gap = 0
 		}
-		literal = append(literal, new[lastScan+forward:scan-back]...)
-		control = triple{int64(forward), int64(scan - back - lastScan - forward), int64(pos - back - lastPos - forward)}.append(control)
+		out[literal] = append(out[literal], new[lastScan+forward:scan-back]...)
+		out[control] = triple{int64(forward), int64(scan - back - lastScan - forward), int64(pos - back - lastPos - forward)}.append(out[control])
 		lastScan, lastPos, lastOffset = scan-back, pos-back, pos-scan
 	}
-	return control, diff, literal
+	return out
 }
 
 // extend returns how far a and b are, from their beginnings, more the same than
@@ -166,26 +230,25 @@ func common(a, b []byte) int {
 // mergeChunk is how much is merged at once.
 const mergeChunk = 64 << 10
 
-// merge writes what control says of old, diff and literal.
-func merge(dst io.Writer, old *oldImage, control, diff, literal io.Reader) error {
+// merge writes what the streams make of old.
+func merge(dst io.Writer, old *oldImage, in [streams]*bufio.Reader) error {
 	buf, add := make([]byte, mergeChunk), make([]byte, mergeChunk)
-	var record [controlSize]byte
+	diff := differences{gaps: in[gaps], values: in[values]}
 	for at := int64(0); ; {
-		switch _, err := io.ReadFull(control, record[:]); {
-		case err == io.EOF:
+		t, err := readTriple(in[control])
+		if err == io.EOF {
 			return nil
-		case err != nil:
-			return fmt.Errorf("%w: control: %v", errPatch, err)
 		}
-		le := binary.LittleEndian
-		t := triple{size(record[:]), size(record[8:]), int64(le.Uint64(record[16:]))}
+		if err != nil {
+			return err
+		}
 		if t.add > old.size || at > old.size-t.add || at < 0 {
 			return fmt.Errorf("%w: reads outside of the old image", errPatch)
 		}
 		for left := t.add; left > 0; {
 			n := min(left, mergeChunk)
-			if _, err := io.ReadFull(diff, add[:n]); err != nil {
-				return fmt.Errorf("%w: differences: %v", errPatch, err)
+			if err := diff.fill(add[:n]); err != nil {
+				return err
 			}
 			if err := old.readFull(buf[:n], at); err != nil {
 				return err
@@ -198,14 +261,11 @@ func merge(dst io.Writer, old *oldImage, control, diff, literal io.Reader) error
 			}
 			at, left = at+n, left-n
 		}
-		switch n, err := io.CopyBuffer(dst, io.LimitReader(literal, t.literal), buf); {
+		switch n, err := io.CopyBuffer(dst, io.LimitReader(in[literal], t.literal), buf); {
 		case err != nil:
 			return err
 		case n < t.literal:
 			return fmt.Errorf("%w: new bytes are missing", errPatch)
-		}
-		if t.seek < -MaxImage*2 || t.seek > MaxImage*2 {
-			return fmt.Errorf("%w: reads outside of the old image", errPatch)
 		}
 		at += t.seek
 	}

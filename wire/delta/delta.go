@@ -14,6 +14,7 @@
 package delta
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"errors"
@@ -31,11 +32,10 @@ const (
 )
 
 const (
-	magic       = "TPDELTA\x01"
-	headSize    = len(magic) + 2*8 + 2*2 + 3*4
-	oldSize     = 3 * 8 // bytes of a frame in the old image
-	newSize     = 2 * 8
-	controlSize = 3 * 8
+	magic    = "TPDELTA\x01"
+	headSize = len(magic) + 2*8 + 2*2 + streams*4
+	oldSize  = 3 * 8 // bytes of a frame in the old image
+	newSize  = 2 * 8
 )
 
 var errPatch = errors.New("patch is damaged")
@@ -49,10 +49,19 @@ type frame struct {
 
 // head is what a patch begins with.
 type head struct {
-	old, new               int64 // bytes of the images
-	oldFrames, newFrames   []frame
-	control, diff, literal int64 // bytes of the three streams, compressed
+	old, new             int64 // bytes of the images
+	oldFrames, newFrames []frame
+	streams              [streams]int64 // bytes of each, compressed
 }
+
+// The streams of a patch.
+const (
+	control = iota // triples
+	gaps           // how many differences are zero before one that is not, as uvarints
+	values         // the differences that are not zero
+	literal        // bytes that are new
+	streams
+)
 
 func (h head) append(b []byte) []byte {
 	le := binary.LittleEndian
@@ -61,7 +70,7 @@ func (h head) append(b []byte) []byte {
 	b = le.AppendUint64(b, uint64(h.new))
 	b = le.AppendUint16(b, uint16(len(h.oldFrames)))
 	b = le.AppendUint16(b, uint16(len(h.newFrames)))
-	for _, n := range []int64{h.control, h.diff, h.literal} {
+	for _, n := range h.streams {
 		b = le.AppendUint32(b, uint32(n))
 	}
 	for _, f := range h.oldFrames {
@@ -77,9 +86,9 @@ func (h head) append(b []byte) []byte {
 }
 
 // parseHead reads the head of a patch and returns the streams behind it.
-func parseHead(b []byte) (h head, control, diff, literal []byte, err error) {
-	fail := func(what string) (head, []byte, []byte, []byte, error) {
-		return head{}, nil, nil, nil, fmt.Errorf("%w: %s", errPatch, what)
+func parseHead(b []byte) (h head, packed [streams][]byte, err error) {
+	fail := func(what string) (head, [streams][]byte, error) {
+		return head{}, packed, fmt.Errorf("%w: %s", errPatch, what)
 	}
 	if len(b) < headSize || string(b[:len(magic)]) != magic {
 		return fail("not a patch of this format")
@@ -88,7 +97,9 @@ func parseHead(b []byte) (h head, control, diff, literal []byte, err error) {
 	at := len(magic)
 	h.old, h.new = size(b[at:]), size(b[at+8:])
 	nOld, nNew := int(le.Uint16(b[at+16:])), int(le.Uint16(b[at+18:]))
-	h.control, h.diff, h.literal = int64(le.Uint32(b[at+20:])), int64(le.Uint32(b[at+24:])), int64(le.Uint32(b[at+28:]))
+	for i := range h.streams {
+		h.streams[i] = int64(le.Uint32(b[at+20+4*i:]))
+	}
 	if h.old > MaxImage || h.new > MaxImage || nOld > MaxFrames || nNew > MaxFrames {
 		return fail("more than an image has")
 	}
@@ -114,10 +125,16 @@ func parseHead(b []byte) (h head, control, diff, literal []byte, err error) {
 		end = f.at + f.raw
 		h.newFrames = append(h.newFrames, f)
 	}
-	if int64(len(b)) != h.control+h.diff+h.literal {
-		return fail("cut short")
+	for i, n := range h.streams {
+		if int64(len(b)) < n {
+			return fail("cut short")
+		}
+		packed[i], b = b[:n], b[n:]
 	}
-	return h, b[:h.control], b[h.control:][:h.diff], b[h.control+h.diff:], nil
+	if len(b) > 0 {
+		return fail("something is behind it")
+	}
+	return h, packed, nil
 }
 
 // size reads a number of bytes; one that is far too large stays so.
@@ -127,7 +144,7 @@ func size(b []byte) int64 {
 
 // Need returns how many bytes of memory Apply takes beside the patch itself.
 func Need(patch []byte) (int64, error) {
-	h, _, _, _, err := parseHead(patch)
+	h, _, err := parseHead(patch)
 	if err != nil {
 		return 0, err
 	}
@@ -150,13 +167,13 @@ func Make(old, new []byte) ([]byte, error) {
 	for _, f := range oldFrames {
 		h.oldFrames = append(h.oldFrames, frame{f.at, f.packed, int64(len(f.bytes))})
 	}
-	control, diff, literal := compare(oldRaw, newRaw)
-	streams := [3][]byte{pack(control), pack(diff), pack(literal)}
-	h.control, h.diff, h.literal = int64(len(streams[0])), int64(len(streams[1])), int64(len(streams[2]))
-	patch := h.append(nil)
-	for _, s := range streams {
-		patch = append(patch, s...)
+	var patch []byte
+	for i, raw := range compare(oldRaw, newRaw) {
+		packed := pack(raw)
+		h.streams[i] = int64(len(packed))
+		patch = append(patch, packed...)
 	}
+	patch = append(h.append(nil), patch...)
 	var check bytes.Buffer
 	if err := Apply(&check, bytes.NewReader(old), patch); err != nil {
 		return nil, fmt.Errorf("making patch: trying it: %w", err)
@@ -177,7 +194,7 @@ func Apply(dst io.Writer, old io.ReaderAt, patch []byte) error {
 }
 
 func apply(dst io.Writer, old io.ReaderAt, patch []byte) error {
-	h, control, diff, literal, err := parseHead(patch)
+	h, packed, err := parseHead(patch)
 	if err != nil {
 		return err
 	}
@@ -185,18 +202,18 @@ func apply(dst io.Writer, old io.ReaderAt, patch []byte) error {
 	if err != nil {
 		return err
 	}
-	streams := [3]io.Reader{}
-	for i, b := range [][]byte{control, diff, literal} {
+	var in [streams]*bufio.Reader
+	for i, b := range packed {
 		r, err := newUnpacker(bytes.NewReader(b))
 		if err != nil {
 			return fmt.Errorf("%w: %v", errPatch, err)
 		}
 		defer r.Close()
-		streams[i] = r
+		in[i] = bufio.NewReader(r)
 	}
 	to := &packer{dst: dst, frames: h.newFrames, left: h.new}
 	defer to.release()
-	if err := merge(to, from, streams[0], streams[1], streams[2]); err != nil {
+	if err := merge(to, from, in); err != nil {
 		return err
 	}
 	return to.end()
