@@ -60,6 +60,7 @@ func runInit(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	s.sicken()
 	say("init up")
 	ctx, s.end = context.WithCancel(ctx)
 	defer s.end()

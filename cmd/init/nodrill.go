@@ -11,3 +11,6 @@ import (
 // drill does nothing: a sensor is updated by its collector alone. The build tag
 // drill makes images that update themselves.
 func (s *sensor) drill(context.Context, *update.Updater) error { return nil }
+
+// sicken does nothing: images of the build tag drill fail as their name says.
+func (s *sensor) sicken() {}

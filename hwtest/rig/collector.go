@@ -25,7 +25,7 @@ type Collector struct {
 	Said *Console // what it says, of the last start
 
 	program string
-	port    int
+	where   []string // flags: where it listens, and what its site file says of that
 	log     io.Writer
 	cmd     *exec.Cmd
 	exited  chan struct{}
@@ -41,10 +41,24 @@ func NewCollector(tools Tools, data string, log io.Writer) (*Collector, error) {
 		return nil, fmt.Errorf("finding a port for the collector: %w", err)
 	}
 	defer conn.Close()
+	port := conn.LocalAddr().(*net.UDPAddr).Port
 	return &Collector{
-		Client: control.NewClient(data), Data: data,
-		program: tools.Taproot, port: conn.LocalAddr().(*net.UDPAddr).Port, log: log,
+		Client: control.NewClient(data), Data: data, program: tools.Taproot, log: log,
+		where: []string{"--listen", fmt.Sprintf("127.0.0.1:%d", port), "--address", fmt.Sprintf("%s:%d", UplinkHost, port)},
 	}, nil
+}
+
+// NewCollectorOf returns a collector with the keys and the site file of another,
+// whose data directory is from, and with nothing that other has stored.
+func NewCollectorOf(tools Tools, from, data, listen string, log io.Writer) (*Collector, error) {
+	c := &Collector{Client: control.NewClient(data), Data: data, program: tools.Taproot, log: log, where: []string{"--listen", listen}}
+	if err := os.CopyFS(filepath.Join(data, "keys"), os.DirFS(filepath.Join(from, "keys"))); err != nil {
+		return nil, fmt.Errorf("taking over the keys of the collector in %s: %w", from, err)
+	}
+	if err := copyFile(c.Site(), filepath.Join(from, "site.toml")); err != nil {
+		return nil, fmt.Errorf("taking over the site of the collector in %s: %w", from, err)
+	}
+	return c, nil
 }
 
 // Site returns the path of the site file; it is there after the first Start.
@@ -52,8 +66,7 @@ func (c *Collector) Site() string { return filepath.Join(c.Data, "site.toml") }
 
 // Start runs the collector until Stop or Kill, and returns when it listens.
 func (c *Collector) Start(ctx context.Context) error {
-	c.cmd = exec.Command(c.program, "collector", "--data", c.Data, "--name", "lab",
-		"--listen", fmt.Sprintf("127.0.0.1:%d", c.port), "--address", fmt.Sprintf("%s:%d", UplinkHost, c.port))
+	c.cmd = exec.Command(c.program, append([]string{"collector", "--data", c.Data, "--name", "lab", "--ask", "3s"}, c.where...)...)
 	c.cmd.SysProcAttr = ownGroup
 	out, in, err := os.Pipe()
 	if err != nil {

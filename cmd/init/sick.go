@@ -1,0 +1,40 @@
+//go:build linux && drill
+
+package main
+
+import (
+	"os"
+	"time"
+
+	"github.com/taproot-sensor/taproot/board"
+	"github.com/taproot-sensor/taproot/firmware/boot"
+)
+
+// The names of releases that fail, each in its own way.
+const (
+	sickPanic = "sick-panic" // the kernel panics
+	sickHang  = "sick-hang"  // nothing goes on
+	sickExit  = "sick-exit"  // process 1 ends
+	sickLink  = "sick-link"  // the uplink port is gone
+)
+
+// sicken fails early.
+func (s *sensor) sicken() {
+	switch s.image.Release {
+	case sickPanic:
+		say("drill: kernel panic")
+		os.WriteFile("/proc/sysrq-trigger", []byte("c"), 0)
+	case sickHang:
+		say("drill: hang")
+		time.Sleep(time.Hour)
+	case sickExit:
+		say("drill: exit")
+		os.Exit(1)
+	case sickLink:
+		say("drill: no uplink")
+		link := s.board.Port(board.Uplink)
+		if err := boot.RenameLink(link.Name, "gone0"); err != nil {
+			say("drill: %v", err)
+		}
+	}
+}
