@@ -90,6 +90,38 @@ func TestDiskRegions(t *testing.T) {
 	}
 }
 
+func TestLoaders(t *testing.T) {
+	for _, b := range board.All() {
+		if b.Loader == nil {
+			continue
+		}
+		type place struct {
+			what     string
+			from, to int64
+		}
+		table := int64(1024)
+		if b.Loader.TableAt > 0 {
+			table = b.Loader.TableAt
+		}
+		all := []place{{"the heads of the tables", 0, 1024}, {"the table", table, table + 128*128}}
+		for _, p := range b.Loader.Parts {
+			if p.At > 0 {
+				all = append(all, place{p.File, p.At, p.At + p.Room})
+			}
+		}
+		for _, r := range b.Disk {
+			all = append(all, place{"region " + r.Name, r.Start, r.Start + r.Size})
+		}
+		for i, p := range all {
+			for _, q := range all[:i] {
+				if p.from < q.to && q.from < p.to || p.from >= p.to {
+					t.Errorf("%s: %s, %d to %d, is where %s is, %d to %d", b.Name, p.what, p.from, p.to, q.what, q.from, q.to)
+				}
+			}
+		}
+	}
+}
+
 func TestLookupUnknown(t *testing.T) {
 	_, err := board.Lookup("rpi9")
 	if err == nil || !strings.Contains(err.Error(), `"rpi9"`) || !strings.Contains(err.Error(), "qemu-x86-64") {

@@ -1,5 +1,7 @@
 package board
 
+import "slices"
+
 // A Loader is the U-Boot of a board, as Debian builds it: files of a package,
 // each with the place on the disk where the processor or the stage before
 // looks for it.
@@ -33,6 +35,15 @@ type PiFirmware struct {
 	// of each slot.
 	Boot []string `json:"boot,omitempty"`
 	Slot []string `json:"slot,omitempty"`
+}
+
+// Files returns all of them. A board that needs none has a nil PiFirmware, or an
+// empty one.
+func (f *PiFirmware) Files() []string {
+	if f == nil {
+		return nil
+	}
+	return slices.Concat(f.Boot, f.Slot)
 }
 
 // loaderDisk lays out a disk with a region boot at a place behind a loader's

@@ -18,7 +18,7 @@ var orangePiPC = Board{
 	Drivers: []string{
 		"sunxi_mmc", "dwmac_sun8i", "phy_sun4i_usb", "ehci_platform", "ohci_platform",
 		"cdc_ether", "cdc_ncm", "r8152", "ax88179_178a", "asix", "ax88796b", "smsc75xx", "smsc95xx", "lan78xx", "microchip", "smsc",
-		"i2c_mv64xxx", "sy8106a_regulator", "gpio_regulator", "nvmem_sunxi_sid", "sun8i_thermal", "usb_storage", "sd_mod",
+		"gpio_regulator", "nvmem_sunxi_sid", "sun8i_thermal", "usb_storage", "sd_mod",
 	},
 	Boots:   []Boot{UBoot},
 	Console: "ttyS0,115200",

@@ -13,7 +13,7 @@ var qemuARM64 = Board{
 	Watchdog: watchdogTimeout,
 	Ports:    qemuPorts,
 	Pins:     virtPins,
-	Disk:     abDisk(36 * mib),
+	Disk:     abDisk(38 * mib),
 	Proof:    ProofWhole,
 	Proven:   "from AAVMF to the first acknowledged batch, with updates, and with its kernel handed to QEMU",
 	QEMU: &QEMU{

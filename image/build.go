@@ -121,6 +121,9 @@ func (img *image) setSite(s site.Site) error {
 
 // build makes a base image.
 func (o Options) build(ctx context.Context) (*image, error) {
+	if err := o.checkPiFirmware(); err != nil {
+		return nil, err
+	}
 	var init program
 	err := o.Cache.Progress.step("compiling init for "+o.Board.Name, func() (err error) {
 		init, err = compileInit(ctx, o.Board)
@@ -143,6 +146,10 @@ func (o Options) build(ctx context.Context) (*image, error) {
 
 // pack makes the files of an image.
 func (o Options) pack(ctx context.Context, k kernel, init program) (*image, error) {
+	trees, err := k.deviceTrees(o.Board)
+	if err != nil {
+		return nil, err
+	}
 	mods, err := k.modules(o.Board.Modules)
 	if err != nil {
 		return nil, err
@@ -177,8 +184,8 @@ func (o Options) pack(ctx context.Context, k kernel, init program) (*image, erro
 			return nil, err
 		}
 	}
-	if err := o.packDeviceTrees(img, k); err != nil {
-		return nil, err
+	for _, t := range trees {
+		img.files[t.path] = t.data
 	}
 	switch {
 	case o.Board.BootsBy(board.BIOS):

@@ -33,14 +33,20 @@ disable_splash=1
 boot_delay=0
 `
 
+// checkPiFirmware finds out before anything is built whether there is what the
+// board starts with.
+func (o Options) checkPiFirmware() error {
+	need := o.Board.PiFirmware.Files()
+	if len(need) > 0 && o.PiFirmware == "" {
+		return fmt.Errorf("the board starts with %s, which Debian's main has not: name a directory that has them with --pi-firmware",
+			strings.Join(need, ", "))
+	}
+	return nil
+}
+
 // packPi adds a Raspberry Pi's firmware and a disk that has it and autoboot.txt.
 func (o Options) packPi(img *image) error {
-	need := append(append([]string{}, o.Board.PiFirmware.Boot...), o.Board.PiFirmware.Slot...)
-	if len(need) > 0 && o.PiFirmware == "" {
-		return fmt.Errorf("board %q starts with %s, which Debian's main has not: name a directory that has them with --pi-firmware",
-			o.Board.Name, strings.Join(need, ", "))
-	}
-	for _, name := range need {
+	for _, name := range o.Board.PiFirmware.Files() {
 		data, err := os.ReadFile(filepath.Join(o.PiFirmware, name))
 		if err != nil {
 			return fmt.Errorf("firmware of board %q: %w", o.Board.Name, err)

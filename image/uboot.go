@@ -79,16 +79,17 @@ func (o Options) ubootSlot(img *image) []slotFile {
 	}, img.deviceTrees(o.Board)...)
 }
 
-// packDeviceTrees adds the board's device trees from its kernel's package.
-func (o Options) packDeviceTrees(img *image, k kernel) error {
-	for _, name := range o.Board.DeviceTrees {
+// deviceTrees reads the board's device trees from its kernel's package.
+func (k kernel) deviceTrees(b *board.Board) ([]slotFile, error) {
+	var files []slotFile
+	for _, name := range b.DeviceTrees {
 		data, err := os.ReadFile(filepath.Join(k.dir, "usr/lib/linux-image-"+k.release, name))
 		if err != nil {
-			return fmt.Errorf("kernel %s has no device tree %q: name a directory with a newer kernel with --kernel", k.release, name)
+			return nil, fmt.Errorf("kernel %s has no device tree %q: name a directory with another kernel with --kernel", k.release, name)
 		}
-		img.files[path.Base(name)] = data
+		files = append(files, slotFile{path.Base(name), data})
 	}
-	return nil
+	return files, nil
 }
 
 // deviceTrees returns the board's device trees as files of a slot.

@@ -22,6 +22,8 @@ func chainFor(b *board.Board, boot board.Boot) *Chain {
 		return biosChain()
 	case board.UBoot:
 		return ubootChain()
+	case board.Tryboot:
+		return trybootChain()
 	}
 	return uefiChain(b.Name, map[string]string{"amd64": `\EFI\BOOT\BOOTX64.EFI`, "arm64": `\EFI\BOOT\BOOTAA64.EFI`}[b.Arch])
 }

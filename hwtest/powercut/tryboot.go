@@ -60,12 +60,13 @@ func bootPi(m *Machine) (Start, error) {
 		if err != nil {
 			return Start{}, err
 		}
-		kernel, ok := strings.CutPrefix(strings.TrimSpace(string(config)), "kernel=")
-		if !ok {
-			return Start{}, errors.New("config.txt names no kernel")
+		for line := range strings.Lines(string(config)) {
+			if kernel, ok := strings.CutPrefix(strings.TrimSpace(line), "kernel="); ok {
+				_, err = m.readFile(r, kernel)
+				return Start{Slot: s, Partition: number}, err
+			}
 		}
-		_, err = m.readFile(r, kernel)
-		return Start{Slot: s, Partition: number}, err
+		return Start{}, errors.New("config.txt names no kernel")
 	}
 	return Start{}, fmt.Errorf("autoboot.txt names partition %d, which is no slot", number)
 }

@@ -7,6 +7,9 @@
 // host, because two that boot at once starve each other's clocks; Start waits
 // for its turn. Nothing polls: console, QMP and exit are read as they happen.
 //
+// A board on a bench is a Machine too: Wired starts it by its outlet, reads its
+// serial line and feeds its tap port from an interface of the host.
+//
 // The package also has a Collector, the real program as a child process, which
 // a machine's uplink reaches at UplinkHost. It is for hwtest and its programs.
 package rig
@@ -21,6 +24,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -84,6 +88,15 @@ const (
 // qemuMedia are the -device arguments of media; drive= is added.
 var qemuMedia = map[Medium]string{CD: "ide-cd,bus=ide.1,drive=medium,bootindex=0", Stick: "usb-storage,bus=usb.0,drive=medium,bootindex=0"}
 
+// A Device is a board that can be switched on: a Config, which QEMU plays, or a
+// Wired. What is on is a Machine, the same to a scenario.
+type Device interface {
+	Start(ctx context.Context) (*Machine, error)
+}
+
+// Start starts the machine that QEMU plays.
+func (cfg Config) Start(ctx context.Context) (*Machine, error) { return Start(ctx, cfg) }
+
 // A Machine is a board under power.
 type Machine struct {
 	Console *Console
@@ -91,8 +104,10 @@ type Machine struct {
 	Disk    string    // path of its disk image; "" for a board without one
 	On      time.Time // when power came on
 
-	keys   io.Writer // what is typed at the serial line
-	qmp    *qmp
+	keys   io.Writer     // what is typed at the serial line
+	press  func() error  // presses the power button
+	qmp    *qmp          // nil for a board on a bench
+	pins   *pins         // nil for a board on a bench, and for one without
 	exited chan struct{} // closed once QEMU has ended
 	err    error         // how it ended; valid iff exited is closed
 	close  []func()
@@ -153,6 +168,11 @@ func (m *Machine) launch(ctx context.Context, cfg Config, args []string, sockets
 		return err
 	}
 	defer control.Close()
+	lines, err := listenPins(cfg.Board, sockets)
+	if err != nil {
+		return err
+	}
+	defer lines.Close()
 	cmd := exec.Command(cfg.Board.QEMU.Binary, args...)
 	cmd.SysProcAttr = ownGroup
 	var stderr strings.Builder
@@ -183,6 +203,13 @@ func (m *Machine) launch(ctx context.Context, cfg Config, args []string, sockets
 		return errors.Join(m.err, err)
 	}
 	m.close = append(m.close, func() { m.qmp.Close() })
+	m.press = func() error { return m.qmp.do("system_powerdown") }
+	if m.pins, err = lines.accept(m.qmp); err != nil {
+		return err
+	}
+	if m.pins != nil {
+		m.close = append(m.close, func() { m.pins.conn.Close() })
+	}
 	if !cfg.NoTap {
 		if m.Tap, err = dialTap(sockets); err != nil {
 			return err
@@ -201,7 +228,7 @@ func (m *Machine) Type(text string) error {
 
 // TapPower presses the power button for a moment.
 func (m *Machine) TapPower() error {
-	if err := m.qmp.do("system_powerdown"); err != nil {
+	if err := m.press(); err != nil {
 		return fmt.Errorf("pressing power: %w", err)
 	}
 	return nil
@@ -236,10 +263,11 @@ func (m *Machine) arguments(cfg Config, sockets string) ([]string, error) {
 	if uefi {
 		memory = q.UEFIMemory
 	}
-	args := append([]string{"-S", "-display", "none", "-m", fmt.Sprint(memory),
+	// The board's first: its console may not be the first of its serial lines.
+	args := append(slices.Clone(q.Args), "-S", "-display", "none", "-m", fmt.Sprint(memory),
 		"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
-		"-chardev", "socket,id=qmp,path=" + filepath.Join(sockets, "qmp"), "-mon", "chardev=qmp,mode=control"},
-		q.Args...)
+		"-chardev", "socket,id=qmp,path="+filepath.Join(sockets, "qmp"), "-mon", "chardev=qmp,mode=control")
+	args = append(args, pinArguments(cfg.Board, sockets)...)
 	if cfg.Once {
 		args = append(args, "-no-reboot")
 	}
