@@ -9,16 +9,18 @@ import (
 	"github.com/taproot-sensor/taproot/hwtest/rig"
 )
 
-func TestUpdateTrialUEFI(t *testing.T) { updateTrial(t, rig.Config{}, true) }
-func TestUpdateTrialBIOS(t *testing.T) { updateTrial(t, rig.Config{BIOS: true}, false) }
+func TestUpdateTrialUEFI(t *testing.T)  { updateTrial(t, "qemu-x86-64", rig.Config{}, true) }
+func TestUpdateTrialBIOS(t *testing.T)  { updateTrial(t, "qemu-x86-64", rig.Config{BIOS: true}, false) }
+func TestUpdateTrialUBoot(t *testing.T) { updateTrial(t, "qemu-armhf", rig.Config{}, true) }
+func TestUpdateTrialARM64(t *testing.T) { updateTrial(t, "qemu-arm64", rig.Config{}, false) }
 
 // updateTrial is an update with a real loader, disk and variables, of an image
 // that installs itself. If it is to fail first, the first trial is not approved:
 // it ends itself, the machine comes back in slot A and refuses the digest until
 // that is forgiven. The other trial is confirmed by the batch that its collector
 // has stored, and slot B starts from then on.
-func updateTrial(t *testing.T, how rig.Config, failFirst bool) {
-	l := newLab(t, "qemu-x86-64")
+func updateTrial(t *testing.T, boardName string, how rig.Config, failFirst bool) {
+	l := newLab(t, boardName)
 	t.Setenv("GOFLAGS", "-tags=drill")
 	l.image = filepath.Join(t.TempDir(), "drill")
 	if err := tools(t).Image(t.Context(), l.board.Name, l.collector.Site(), "", l.image, nil); err != nil {
@@ -82,6 +84,6 @@ func updateTrial(t *testing.T, how rig.Config, failFirst bool) {
 		t.Errorf("the sensor reported %s failed trials, want 1", l.ask(trials))
 	}
 	if n := l.ask("SELECT arg_max(value, ts) FROM sensor WHERE counter = 'slot_b'"); n != "1" {
-		t.Errorf("slot_b is %s in the last record, want 1", n)
+		t.Errorf("slot_b is %s in the last record, want 1; all: %v", n, l.query("SELECT ts, value FROM sensor WHERE counter = 'slot_b' ORDER BY ts"))
 	}
 }
