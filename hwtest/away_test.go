@@ -22,6 +22,11 @@ const lookupsPerSecond = 100
 func TestCollectorAway(t *testing.T) {
 	l := newLab(t, "qemu-x86-64")
 	l.boot(rig.Config{Direct: true})
+	l.collectorAway()
+}
+
+func (l *lab) collectorAway() {
+	t := l.t
 	l.enrol()
 	n := l.lookups(0, 3*time.Second)
 	if err := l.collector.Stop(); err != nil {

@@ -57,13 +57,20 @@ func everyMedium(t *testing.T) {
 func firstLight(t *testing.T, boardName string, how rig.Config) {
 	l := newLab(t, boardName)
 	l.boot(how)
+	l.firstLight(l.board.Name == "pc")
+}
+
+// firstLight tells the story of a machine that was just switched on; pad says
+// that its tap port is a real adapter, or is like one.
+func (l *lab) firstLight(pad bool) {
+	t := l.t
 	_, up := l.expect(`taproot: init up`)
 	l.expect(`taproot: uplink \S+ \S+`)
 	l.enrol()
 	_, acked := l.expect(`taproot: first batch acknowledged`)
 	numbers(t, "%s: power-on to init %.1f s, to first acknowledged batch %.1f s (with the operator)", t.Name(), up.Seconds(), acked.Seconds())
 
-	day := oneDay(t, captures(t), l.board.Name == "pc")
+	day := oneDay(t, captures(t), pad)
 	l.play(day)
 	l.powerOff()
 	want := engine(t, day)

@@ -60,7 +60,11 @@ func baseImage(t *testing.T, name string) string {
 	if !ok {
 		dir = filepath.Join(shop.dir, name)
 		start := time.Now()
-		if err := tools(t).Image(t.Context(), name, "", "", dir, nil); err != nil {
+		flags := []string{"--board", name, "-o", dir}
+		if b, err := board.Lookup(name); err == nil && len(b.PiFirmware.Files()) > 0 {
+			flags = append(flags, "--pi-firmware", piFirmware(t, b))
+		}
+		if err := tools(t).Build(t.Context(), nil, flags...); err != nil {
 			t.Fatal(err)
 		}
 		t.Logf("built a base image for %s in %.1f s", name, time.Since(start).Seconds())
@@ -123,7 +127,13 @@ func (l *lab) startCollector() {
 func (l *lab) boot(how rig.Config) {
 	l.t.Helper()
 	how.Board, how.Image, how.Dir = l.board, l.image, l.t.TempDir()
-	m, err := rig.Start(l.t.Context(), how)
+	l.switchOn(how)
+}
+
+// switchOn switches a board on, whatever it is.
+func (l *lab) switchOn(d rig.Device) {
+	l.t.Helper()
+	m, err := d.Start(l.t.Context())
 	if err != nil {
 		l.t.Fatal(err)
 	}

@@ -21,6 +21,15 @@ const settle = 5 * time.Second
 func TestTapPortIsSilent(t *testing.T) {
 	l := newLab(t, "qemu-x86-64")
 	l.boot(rig.Config{Direct: true})
+	l.provoke()
+	l.powerOff()
+	l.tapIsSilent()
+}
+
+// provoke says all that makes a host on a network speak to the tap port of a
+// machine that was just switched on.
+func (l *lab) provoke() {
+	t := l.t
 	l.enrol()
 	l.play(captures(t)...)
 	l.expect(`taproot: first batch acknowledged`)
@@ -33,8 +42,6 @@ func TestTapPortIsSilent(t *testing.T) {
 		}
 	}
 	time.Sleep(settle)
-	l.tapIsSilent()
-	l.powerOff()
 	l.tapIsSilent()
 }
 

@@ -56,11 +56,18 @@ func (l qmpListener) accept(ctx context.Context, exited <-chan struct{}) (*qmp, 
 }
 
 // do runs one command that takes and returns nothing.
-func (q *qmp) do(command string) error {
+func (q *qmp) do(command string) error { return q.ask(command, nil, nil) }
+
+// ask runs one command and puts what it returns into result, unless that is nil.
+func (q *qmp) ask(command string, arguments map[string]string, result any) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.conn.SetDeadline(time.Now().Add(qmpTimeout))
-	if _, err := fmt.Fprintf(q.conn, "{\"execute\":%q}\n", command); err != nil {
+	ask := struct {
+		Execute   string            `json:"execute"`
+		Arguments map[string]string `json:"arguments,omitempty"`
+	}{command, arguments}
+	if err := json.NewEncoder(q.conn).Encode(ask); err != nil {
 		return fmt.Errorf("QMP %s: %w", command, err)
 	}
 	for {
@@ -76,6 +83,8 @@ func (q *qmp) do(command string) error {
 		switch {
 		case answer.Error != nil:
 			return fmt.Errorf("QMP %s: %s", command, answer.Error.Desc)
+		case answer.Return != nil && result != nil:
+			return json.Unmarshal(answer.Return, result)
 		case answer.Return != nil:
 			return nil
 		}

@@ -23,6 +23,7 @@ import (
 	"math/bits"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -322,6 +323,9 @@ func (m *Machine) arguments(cfg Config, sockets string) ([]string, error) {
 	}
 	if err := json.Unmarshal(b, &manifest); err != nil {
 		return nil, err
+	}
+	if trees := cfg.Board.DeviceTrees; len(trees) > 0 {
+		args = append(args, "-dtb", filepath.Join(cfg.Image, path.Base(trees[0])))
 	}
 	return append(args, "-kernel", filepath.Join(cfg.Image, q.Kernel),
 		"-initrd", filepath.Join(cfg.Image, image.FileInitramfs), "-append", manifest.CommandLine), nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -16,10 +17,11 @@ import (
 // A Tap is the far end of the cable in a machine's tap port. It puts frames on
 // the cable and keeps those that the machine puts there, which must be none.
 //
-// Each frame is one datagram of a Unix socket. A machine that does not take
-// frames makes Send wait: the cable loses nothing.
+// Each frame is one datagram of a Unix socket, or a frame of one of the host's
+// interfaces. A machine of QEMU that does not take frames makes Send wait: the
+// cable loses nothing.
 type Tap struct {
-	conn *net.UnixConn
+	conn io.ReadWriteCloser
 	done chan struct{} // closed when the reader has ended
 
 	mu    sync.Mutex
@@ -42,9 +44,14 @@ func dialTap(sockets string) (*Tap, error) {
 	if err != nil {
 		return nil, fmt.Errorf("plugging in the tap port: %w", err)
 	}
+	return plugIn(conn), nil
+}
+
+// plugIn listens to what comes out of a cable.
+func plugIn(conn io.ReadWriteCloser) *Tap {
 	t := &Tap{conn: conn, done: make(chan struct{})}
 	go t.listen()
-	return t, nil
+	return t
 }
 
 func (t *Tap) listen() {
@@ -52,7 +59,7 @@ func (t *Tap) listen() {
 	buf := make([]byte, 65536)
 	for {
 		n, err := t.conn.Read(buf)
-		if errors.Is(err, net.ErrClosed) {
+		if errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrClosed) {
 			return
 		}
 		if err != nil {
