@@ -47,6 +47,14 @@ var rpi3 = Board{
 	},
 	Proof:  ProofPartly,
 	Proven: "QEMU's raspi3b starts kernel, initramfs and device tree of a slot, which a model of the firmware has chosen on the card; nobody has run the firmware",
+	QEMU: &QEMU{
+		Binary: "qemu-system-aarch64",
+		Args:   []string{"-machine", "raspi3b,accel=tcg", "-nodefaults", "-serial", "null"},
+		Kernel: "vmlinuz",
+		Memory: 1024,
+		NICs:   []string{"usb-net", "usb-net"},
+		Disk:   "sd",
+	},
 }
 
 // rpi4 is a Compute Module 4 as well, on whose carriers a second port is behind
