@@ -6,7 +6,7 @@ PCAP ?=
 ONCE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test check hwtest media sweep bench soak lossy truth fuzz generate captures
+.PHONY: help build run test check hwtest rig media sweep bench soak lossy truth fuzz generate captures
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -35,6 +35,10 @@ check: build ## gofmt, vet, race tests (no QEMU), staticcheck
 hwtest: build ## the QEMU scenarios alone, with their measurements
 	@scripts/install-deps test
 	TAPROOT_HWTEST=1 $(GO) test -count=1 -v ./hwtest/...
+
+rig: build ## the scenarios on a real board: RIG=board.toml says what it hangs on (docs/rig.md)
+	@test -n "$(RIG)" || { echo 'make rig RIG=board.toml; docs/rig.md says what is in that file'; exit 2; }
+	TAPROOT_RIG=$(abspath $(RIG)) $(GO) test -count=1 -timeout 60m -v -run '^TestRig(FirstLight|TapPort|Collector|Power)' ./hwtest
 
 media: build ## the pc board from disk, CD and stick, by UEFI and by BIOS, and installed at its console
 	@scripts/install-deps test
