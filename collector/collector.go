@@ -31,6 +31,7 @@ import (
 	"github.com/taproot-sensor/taproot/collector/lake"
 	"github.com/taproot-sensor/taproot/collector/ledger"
 	"github.com/taproot-sensor/taproot/collector/query"
+	"github.com/taproot-sensor/taproot/collector/rollout"
 	"github.com/taproot-sensor/taproot/collector/tally"
 	"github.com/taproot-sensor/taproot/provisioning"
 	"github.com/taproot-sensor/taproot/wire/enrol"
@@ -77,6 +78,8 @@ type collector struct {
 	edge    *edge.Edge
 	udp     *edge.UDP
 
+	releases *rollout.Server
+
 	authority *provisioning.Authority
 	hosts     []string // names of this collector, as sensors dial it
 	ports     ports
@@ -115,9 +118,10 @@ func Run(ctx context.Context, cfg Config) error {
 	if err := c.openJournal(); err != nil {
 		return err
 	}
+	c.releases = &rollout.Server{Dir: filepath.Join(c.Data, rollout.Dir), Log: c.Log, Ask: c.AskUpdates}
 	box, boxKey := [32]byte(c.keys.Box), [32]byte(c.keys.BoxKey())
 	c.edge = edge.New(edge.Config{
-		Box: &box, BoxKey: &boxKey, Identity: c.keys.IdentityKey(), Journal: batches{c.journal, c.ledger}, Decide: c.decide, Log: cfg.Log,
+		Box: &box, BoxKey: &boxKey, Identity: c.keys.IdentityKey(), Journal: batches{c.journal, c.ledger}, Decide: c.decide, Log: cfg.Log, Open: c.releases.Open,
 	})
 	boxKeys, err := c.boxKeys()
 	if err != nil {

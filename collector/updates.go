@@ -13,11 +13,8 @@ import (
 	"math/big"
 	"net"
 	"net/http"
-	"path/filepath"
 	"sync"
 	"time"
-
-	"github.com/taproot-sensor/taproot/collector/rollout"
 )
 
 // Bounds of what strangers may take of the port for updates.
@@ -56,9 +53,8 @@ func identityCertificate(identity ed25519.PrivateKey) (tls.Certificate, error) {
 
 // serveUpdates serves releases on l until ctx ends.
 func (c *collector) serveUpdates(ctx context.Context, l net.Listener) error {
-	files := &rollout.Server{Dir: filepath.Join(c.Data, rollout.Dir), Log: c.Log, Ask: c.AskUpdates}
 	srv := &http.Server{
-		Handler: files.Handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: updateTimeout, WriteTimeout: updateTimeout,
+		Handler: c.releases.Handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: updateTimeout, WriteTimeout: updateTimeout,
 		IdleTimeout: updateTimeout, MaxHeaderBytes: 8 << 10,
 		ErrorLog: slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug), // of strangers' handshakes
 	}

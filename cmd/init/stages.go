@@ -211,9 +211,10 @@ func runUplink(ctx context.Context, log *slog.Logger) error {
 	if err := json.NewDecoder(os.Stdin).Decode(&c); err != nil {
 		return fmt.Errorf("reading config: %w", err)
 	}
+	files := uplink.NewFiles()
 	orders := os.NewFile(uplinkFetch, "fetch")
 	go func() {
-		if err := fetch.Serve(ctx, orders, fetch.NewHTTPS(c.Site)); err != nil {
+		if err := fetch.Serve(ctx, orders, &fetch.Either{fetch.NewHTTPS(c.Site), files}); err != nil {
 			log.Error("fetching updates", "err", err)
 		}
 	}()
@@ -225,6 +226,7 @@ func runUplink(ctx context.Context, log *slog.Logger) error {
 		Heartbeat: supervisor.Beat,
 		Clock:     supervisor.Clock,
 		Stored:    supervisor.Stored,
+		Files:     files,
 		Waiting:   supervisor.Waiting,
 	})
 }

@@ -13,6 +13,7 @@ const (
 	welcomes
 	cookies
 	moved
+	fetches
 	readErrors
 	writeErrors
 	dropKernel
@@ -28,6 +29,7 @@ const (
 	dropBadBatch
 	dropNoRoom
 	dropNotStored
+	dropFetchQueue
 	dropHelloQueue
 	dropHelloCookie
 	dropHelloSealed
@@ -47,6 +49,7 @@ var counterNames = [counterCount]string{
 	welcomes:        "welcomes",
 	cookies:         "cookies",
 	moved:           "moved",
+	fetches:         "fetches",
 	readErrors:      "read_errors",
 	writeErrors:     "write_errors",
 	dropKernel:      "drop_kernel",
@@ -62,6 +65,7 @@ var counterNames = [counterCount]string{
 	dropBadBatch:    "drop_bad_batch",
 	dropNoRoom:      "drop_no_room",
 	dropNotStored:   "drop_not_stored",
+	dropFetchQueue:  "drop_fetch_queue",
 	dropHelloQueue:  "drop_hello_queue",
 	dropHelloCookie: "drop_hello_cookie",
 	dropHelloSealed: "drop_hello_sealed",

@@ -15,6 +15,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"errors"
+	"io"
 	"log/slog"
 	"net/netip"
 	"sync"
@@ -59,6 +60,9 @@ type Config struct {
 	// Decide records that a sensor said HELLO and says what is decided about it.
 	Decide func(id enrol.Identity, claims enrol.Claims, from netip.AddrPort) (enrol.Status, error)
 	Log    *slog.Logger
+
+	// Open returns what a sensor wishes to fetch; nil serves nothing.
+	Open func(name string) (io.ReadSeekCloser, error)
 }
 
 // Edge serves the sensors that reach it by any carrier.
@@ -70,6 +74,7 @@ type Edge struct {
 	cfg      Config
 	counters counters
 	hellos   chan hello
+	wishes   chan wish
 	gate     *gate
 	epochs   epochs
 	boxKeys  atomic.Pointer[map[enrol.KeyHint]*BoxKey]
@@ -92,6 +97,7 @@ func New(cfg Config) *Edge {
 	e := &Edge{
 		cfg:      cfg,
 		hellos:   make(chan hello, helloQueue),
+		wishes:   make(chan wish, wishQueue),
 		gate:     newGate(),
 		epochs:   epochs{identity: cfg.Identity},
 		sessions: newTable(),
@@ -107,6 +113,7 @@ func (e *Edge) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return e.greet(ctx) })
 	g.Go(func() error { return e.acknowledge(ctx) })
+	g.Go(func() error { return e.serveFiles(ctx) })
 	return g.Wait()
 }
 
@@ -130,6 +137,8 @@ func (e *Edge) Receive(d []byte, from Peer) {
 		e.queueHello(d, from)
 	case t == session.TypeData:
 		e.data(d, id, from)
+	case t == session.TypeFetch && e.cfg.Open != nil:
+		e.fetch(d, id, from)
 	default: // only a collector sends the others
 		e.counters.add(dropNotOurs)
 	}
@@ -137,29 +146,10 @@ func (e *Edge) Receive(d []byte, from Peer) {
 
 // data takes a DATA datagram.
 func (e *Edge) data(d []byte, id uint32, from Peer) {
-	l := e.sessions.get(id)
-	if l == nil {
-		e.counters.add(dropNoSession)
-		return
-	}
-	number, err := l.seal.Check(d)
-	switch {
-	case errors.Is(err, seal.ErrShort):
-		e.counters.add(dropShort)
-		return
-	case err != nil:
-		e.counters.add(dropTag)
-		return
-	case !l.fresh(number):
-		e.counters.add(dropReplay)
-		e.due.add(l) // the ACK may have been lost
-		return
-	}
 	buf := plains.Get().(*[seal.MaxPlain]byte)
 	defer plains.Put(buf)
-	plain, err := l.seal.Open(buf[:0], d)
-	if err != nil {
-		e.counters.add(dropForged)
+	l, number, plain := e.open(buf[:0], d, id)
+	if l == nil {
 		return
 	}
 	chunk, err := session.ParseData(plain)
@@ -170,6 +160,33 @@ func (e *Edge) data(d []byte, id uint32, from Peer) {
 	if whole := e.take(l, number, &chunk, from); whole != nil {
 		e.store(l, chunk.Batch, whole)
 	}
+}
+
+// open returns the session and the plaintext of a datagram that has not come
+// before, or a nil session; then it has counted why.
+func (e *Edge) open(buf, d []byte, id uint32) (l *link, number uint64, plain []byte) {
+	if l = e.sessions.get(id); l == nil {
+		e.counters.add(dropNoSession)
+		return nil, 0, nil
+	}
+	number, err := l.seal.Check(d)
+	switch {
+	case errors.Is(err, seal.ErrShort):
+		e.counters.add(dropShort)
+		return nil, 0, nil
+	case err != nil:
+		e.counters.add(dropTag)
+		return nil, 0, nil
+	case !l.fresh(number):
+		e.counters.add(dropReplay)
+		e.due.add(l) // the ACK may have been lost
+		return nil, 0, nil
+	}
+	if plain, err = l.seal.Open(buf, d); err != nil {
+		e.counters.add(dropForged)
+		return nil, 0, nil
+	}
+	return l, number, plain
 }
 
 // plains has buffers for what is opened, one for each carrier's goroutine.

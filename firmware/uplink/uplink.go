@@ -62,6 +62,7 @@ type Config struct {
 	Heartbeat func()                     // called at least every second; may be nil
 	Clock     func(offset time.Duration) // called with how far the collector's clock is ahead; may be nil
 	Stored    func()                     // called when the collector has stored batches; may be nil
+	Files     *Files                     // fetches over the session; may be nil
 	Waiting   func()                     // called when the collector says that the sensor is not approved; may be nil
 }
 
@@ -100,6 +101,9 @@ type uplink struct {
 	// Preferred collectors are tried from preferAt on: now that of this index.
 	preferred int
 	preferAt  time.Time
+
+	wish     *wish  // for a part of a file; nil while there is none
+	sequence uint32 // of the last FETCH
 
 	stats   stats
 	told    uint64 // records that were given up, as health last said
@@ -216,6 +220,7 @@ func (u *uplink) loop(ctx, dialing context.Context, frames <-chan batch.Frame) e
 			u.receive(in, time.Now())
 		case d := <-u.dialled:
 			u.reached(d, time.Now())
+		case u.wish = <-u.wishes():
 		case <-timer.C:
 		case <-done:
 			done = nil
@@ -273,6 +278,9 @@ func (u *uplink) wait(now time.Time) time.Duration {
 	if u.send != nil {
 		sooner(u.send.wake(u.Spool, now))
 	}
+	if u.wish != nil {
+		sooner(u.wish.again)
+	}
 	return max(next.Sub(now), 0)
 }
 
@@ -284,6 +292,7 @@ func (u *uplink) joining() bool {
 // transmit sends all that may be sent at now.
 func (u *uplink) transmit(ctx context.Context, now time.Time) {
 	u.greet(ctx, now)
+	u.wishFor(now)
 	if u.send == nil {
 		return
 	}
@@ -337,6 +346,8 @@ func (u *uplink) receive(in inbound, now time.Time) {
 		err = in.on.answered(in.data, now)
 	case t == session.TypeAck && u.send != nil && u.send.id == id:
 		err = u.ack(in.data, now)
+	case t == session.TypePiece && u.send != nil && u.send.id == id:
+		err = u.piece(in.data, now)
 	default:
 		err = errStale
 	}
@@ -346,19 +357,28 @@ func (u *uplink) receive(in inbound, now time.Time) {
 	}
 }
 
-func (u *uplink) ack(d []byte, now time.Time) error {
+// open returns the plaintext of a datagram of the session that has not come
+// before.
+func (u *uplink) open(d []byte) ([]byte, error) {
 	number, err := u.send.link.Check(d)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !u.send.acks.Fresh(number) {
-		return errStale
+		return nil, errStale
 	}
 	plain, err := u.send.link.Open(nil, d)
+	if err == nil {
+		u.send.acks.Mark(number)
+	}
+	return plain, err
+}
+
+func (u *uplink) ack(d []byte, now time.Time) error {
+	plain, err := u.open(d)
 	if err != nil {
 		return err
 	}
-	u.send.acks.Mark(number)
 	a, err := session.ParseAck(plain)
 	if err != nil {
 		return err

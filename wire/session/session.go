@@ -1,5 +1,5 @@
 // Package session lays out the datagrams that a sensor and its collector
-// exchange, version 1: HELLO, COOKIE, WELCOME, DATA and ACK.
+// exchange, version 1: HELLO, COOKIE, WELCOME, DATA and ACK, FETCH and PIECE.
 //
 // HELLO and WELCOME agree on a session under the site's keys (package enrol
 // has what is in them); the others are sealed by a seal.Link of it.
@@ -34,6 +34,8 @@ const (
 	TypeWelcome Type = 3 // collector: your session, or wait
 	TypeData    Type = 4 // sensor: part of a batch
 	TypeAck     Type = 5 // collector: what has come and what is stored
+	TypeFetch   Type = 6 // sensor: a wish for a part of a file
+	TypePiece   Type = 7 // collector: some of that
 )
 
 var (
@@ -65,7 +67,7 @@ func ParseHead(datagram []byte) (t Type, id uint32, err error) {
 		return 0, 0, fmt.Errorf("parsing datagram: %w %d, want %d", ErrVersion, datagram[2], Version)
 	}
 	t = Type(datagram[3])
-	if t < TypeHello || t > TypeAck {
+	if t < TypeHello || t > TypePiece {
 		return 0, 0, fmt.Errorf("parsing datagram: unknown type %d", t)
 	}
 	if t >= TypeData {

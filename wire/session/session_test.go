@@ -22,7 +22,7 @@ func TestHead(t *testing.T) {
 		{"empty", "", "cut short"},
 		{"magic", "xx\x01\x01\x00\x00\x00\x00", "not taproot's"},
 		{"version", "tp\x02\x01\x00\x00\x00\x00", "unknown version 2, want 1"},
-		{"type", "tp\x01\x06\x00\x00\x00\x00", "unknown type 6"},
+		{"type", "tp\x01\x08\x00\x00\x00\x00", "unknown type 8"},
 		{"oversize", "tp\x01\x04" + strings.Repeat("x", 1200), "at most 1200"},
 	}
 	for _, tt := range tests {
