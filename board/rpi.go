@@ -46,7 +46,7 @@ var rpi3 = Board{
 		"bootcode.bin, start.elf and fixup.dat of Raspberry Pi's firmware, for --pi-firmware",
 	},
 	Proof:  ProofPartly,
-	Proven: "QEMU's raspi3b starts kernel, initramfs and device tree of a slot, which a model of the firmware has chosen on the card; nobody has run the firmware",
+	Proven: "QEMU's raspi3b starts kernel, initramfs and device tree of a slot, up to init, which a model of the firmware has chosen on the card; USB, and so the ports, does not work there; nobody has run the firmware",
 	QEMU: &QEMU{
 		Binary: "qemu-system-aarch64",
 		Args:   []string{"-machine", "raspi3b,accel=tcg", "-nodefaults", "-serial", "null"},
