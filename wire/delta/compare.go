@@ -227,6 +227,10 @@ func common(a, b []byte) int {
 	return i
 }
 
+// maxTriples bounds how long a patch that says little may take. Real ones have
+// thousands.
+const maxTriples = 1 << 22
+
 // mergeChunk is how much is merged at once.
 const mergeChunk = 64 << 10
 
@@ -234,7 +238,8 @@ const mergeChunk = 64 << 10
 func merge(dst io.Writer, old *oldImage, in [streams]*bufio.Reader) error {
 	buf, add := make([]byte, mergeChunk), make([]byte, mergeChunk)
 	diff := differences{gaps: in[gaps], values: in[values]}
-	for at := int64(0); ; {
+	at := int64(0)
+	for range maxTriples {
 		t, err := readTriple(in[control])
 		if err == io.EOF {
 			return nil
@@ -269,6 +274,7 @@ func merge(dst io.Writer, old *oldImage, in [streams]*bufio.Reader) error {
 		}
 		at += t.seek
 	}
+	return fmt.Errorf("%w: more than %d steps", errPatch, maxTriples)
 }
 
 var errLonger = errors.New("image is larger than the patch says")
