@@ -52,13 +52,34 @@ func NewCollector(tools Tools, data string, log io.Writer) (*Collector, error) {
 // whose data directory is from, and with nothing that other has stored.
 func NewCollectorOf(tools Tools, from, data, listen string, log io.Writer) (*Collector, error) {
 	c := &Collector{Client: control.NewClient(data), Data: data, program: tools.Taproot, log: log, where: []string{"--listen", listen}}
-	if err := os.CopyFS(filepath.Join(data, "keys"), os.DirFS(filepath.Join(from, "keys"))); err != nil {
+	if err := copyKeys(filepath.Join(data, "keys"), filepath.Join(from, "keys")); err != nil {
 		return nil, fmt.Errorf("taking over the keys of the collector in %s: %w", from, err)
 	}
 	if err := copyFile(c.Site(), filepath.Join(from, "site.toml")); err != nil {
 		return nil, fmt.Errorf("taking over the site of the collector in %s: %w", from, err)
 	}
 	return c, nil
+}
+
+// copyKeys copies private keys: nobody else may read the copies.
+func copyKeys(to, from string) error {
+	files, err := os.ReadDir(from)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(to, 0o700); err != nil {
+		return err
+	}
+	for _, f := range files {
+		key, err := os.ReadFile(filepath.Join(from, f.Name()))
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(to, f.Name()), key, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Site returns the path of the site file; it is there after the first Start.
