@@ -67,6 +67,9 @@ func showBoard(stdout io.Writer, b *board.Board) error {
 	row("processor", "%s", b.Debian)
 	row("kernel", "Debian's %s", b.Kernel)
 	row("boots by", "%s", joinBoots(b.Boots))
+	if b.Loader != nil {
+		row("boot loader", "U-Boot, Debian's %s", b.Loader.Package)
+	}
 	for _, need := range b.Needs {
 		row("needs", "%s", need)
 	}
