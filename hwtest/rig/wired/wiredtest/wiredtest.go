@@ -43,7 +43,7 @@ while read -r what; do
 	set)
 		read -r oid; read -r type value
 		echo "${oid##*.}=$value" >>told
-		(sleep 0.2; echo "$value" >"state.${oid##*.}") >/dev/null 2>&1 &
+		(sleep 0.2; echo "$value" >new && mv new "state.${oid##*.}") >/dev/null 2>&1 &
 		echo DONE ;;
 	*) exit 0 ;;
 	esac
