@@ -48,6 +48,7 @@ sweep: build ## power cuts at every point of an update, on every boot chain; 100
 	@scripts/install-deps test
 	TAPROOT_SWEEP=1 $(GO) test -count=1 -timeout 120m -v -run 'Sweep|Model' ./hwtest/powercut
 	TAPROOT_SWEEP=1 $(GO) test -count=1 -timeout 60m -v ./collector/journal ./collector/ledger ./hwtest/shared
+	TAPROOT_SWEEP=1 TAPROOT_HWTEST=1 $(GO) test -count=1 -timeout 30m -v -run 'TestBadReleases$$' ./hwtest
 
 bench: build ## the engine and the wire beside their peers, bytes, memory, a live port, the fleet, the flood (root)
 	@scripts/install-deps bench
