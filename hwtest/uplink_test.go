@@ -434,14 +434,14 @@ func TestEdgeDropsHostileDatagrams(t *testing.T) {
 		{"forged tag", edit(data, 16, 1), "drop_tag"},
 		{"forged header", edit(data, 15, 1), "drop_tag"},
 		{"forged box", edit(data, len(data)-1, 1), "drop_replay"}, // its number has come, so it is not even opened
-		{"truncated DATA", data[:30], "drop_short"},
+		{"truncated DATA", data[:30], "drop_kernel"}, // by the socket's filter
 		{"no such session", edit(data, 4, 0xff), "drop_no_session"},
 		{"other version", edit(data, 2, 3), "drop_version"},
-		{"not ours", []byte("GET / HTTP/1.0\r\n\r\n"), "drop_not_ours"},
+		{"not ours", []byte("GET / HTTP/1.0\r\n\r\n"), "drop_kernel"},
 		{"an ACK", edit(data, 3, 1), "drop_not_ours"},
-		{"oversize", make([]byte, 1500), "drop_oversize"},
-		{"replayed HELLO", hello, "drop_hello_replay"},
-		{"forged HELLO", edit(hello, 100, 1), "drop_hello_sealed"},
+		{"oversize", append(bytes.Clone(data), make([]byte, 1500)...), "drop_oversize"},
+		{"replayed HELLO", hello, "drop_hello_cookie"}, // it has the cookie of another port
+		{"forged HELLO", edit(hello, 100, 1), "drop_hello_cookie"},
 		{"truncated HELLO", hello[:500], "drop_short"},
 	}
 	before := c.edge.Counters()

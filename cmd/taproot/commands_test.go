@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"text/tabwriter"
 	"time"
 
 	"github.com/taproot-sensor/taproot/collector/control"
@@ -222,5 +223,31 @@ func TestHelpHasExamples(t *testing.T) {
 		if !strings.Contains(out.String(), "Examples:\n  taproot "+c.name) {
 			t.Errorf("taproot %s --help:\n%s", c.name, out.String())
 		}
+	}
+}
+
+// What strangers sent moves no cursor and forges no row; a plan has its lines.
+func TestTableIsPrintable(t *testing.T) {
+	print := func(column, value string) string {
+		var out bytes.Buffer
+		rows := &tableRows{w: tabwriter.NewWriter(&out, 0, 8, 2, ' ', 0)}
+		text, err := json.Marshal(value)
+		for _, step := range []func() error{
+			func() error { return err },
+			func() error { return rows.head([]string{column}) },
+			func() error { return rows.row([]json.RawMessage{text}) },
+			rows.flush,
+		} {
+			if err := step(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return out.String()
+	}
+	if got, want := print("name", "a\x1b[2J\u009b\nb\tc"), "name\na.[2J..b.c\n"; got != want {
+		t.Errorf("printed %q, want %q", got, want)
+	}
+	if got, want := print("explain_key", "a\n\x1bb"), "explain_key\n\na\n.b\n"; got != want {
+		t.Errorf("a plan is printed %q, want %q", got, want)
 	}
 }

@@ -40,7 +40,7 @@ func runQuery(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 	case *asCSV:
 		out = &textRows{csv.NewWriter(stdout)}
 	default:
-		out = &tableRows{tabwriter.NewWriter(stdout, 0, 8, 2, ' ', 0)}
+		out = &tableRows{w: tabwriter.NewWriter(stdout, 0, 8, 2, ' ', 0)}
 	}
 	var end query.End
 	err := control.NewClient(*data).Query(ctx, fs.Arg(0), func(line []byte) error {
@@ -92,15 +92,26 @@ func (t *textRows) head(columns []string) error        { return t.w.Write(column
 func (t *textRows) row(values []json.RawMessage) error { return t.w.Write(texts(values, "")) }
 func (t *textRows) flush() error                       { t.w.Flush(); return t.w.Error() }
 
-// tableRows prints an aligned table.
-type tableRows struct{ w *tabwriter.Writer }
+// tableRows prints an aligned table. Texts are what strangers sent: of those
+// only a plan has lines of its own.
+type tableRows struct {
+	w    *tabwriter.Writer
+	plan bool // the answer to EXPLAIN
+}
 
-func (t *tableRows) head(columns []string) error { return t.line(columns) }
+func (t *tableRows) head(columns []string) error {
+	t.plan = columns[0] == "explain_key"
+	return t.line(columns)
+}
 
 func (t *tableRows) row(values []json.RawMessage) error {
 	cells := texts(values, "NULL")
 	for i, c := range cells {
 		if c == "" {
+			continue
+		}
+		if !t.plan {
+			cells[i] = printable(c)
 			continue
 		}
 		lines := strings.Split(c, "\n")

@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"log/slog"
+	"math"
 	"net/netip"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/taproot-sensor/taproot/internal/ranges"
 	"github.com/taproot-sensor/taproot/wire/batch"
 	"github.com/taproot-sensor/taproot/wire/enrol"
+	"github.com/taproot-sensor/taproot/wire/seal"
 	"github.com/taproot-sensor/taproot/wire/session"
 )
 
@@ -188,6 +190,30 @@ func TestGapsAfterEachBatch(t *testing.T) {
 	send(60_000, 50_000)
 	if !l.stored.Contains(60_000) {
 		t.Error("a batch is not taken after the gaps were given up")
+	}
+}
+
+// What one sensor sends and no journal can take holds no other sensor back.
+func TestNumberOfNoBatch(t *testing.T) {
+	e := newTestEdge(t)
+	j, _, err := journal.Open(t.TempDir(), journal.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	e.cfg.Journal = j
+	s := newTestSensor(t, e)
+	l := s.join(t, e)
+	shared, _ := e.epochs.precompute(s.keys.BootKey, time.Now())
+	l.seal = seal.NewLink(&shared, [16]byte{1}, seal.Collector)
+	small := batch.Append(nil, batch.None, 0, nil)
+	data := session.Data{Batch: math.MaxUint64, Size: uint32(len(small)), Chunk: small}
+	e.Receive(seal.NewLink(&shared, [16]byte{1}, seal.Sensor).Seal(nil, session.Head(session.TypeData, l.id), 0, data.Append(nil)), somewhere)
+	if n := e.Counters()["drop_bad_data"]; n != 1 {
+		t.Errorf("%d dropped as bad, want 1", n)
+	}
+	if w := e.window(time.Now()); w != sensorWindow {
+		t.Errorf("every sensor may now have %d bytes under way", w)
 	}
 }
 

@@ -141,6 +141,11 @@ func (l *Lake) file(p partition, received int64, t *table) (*file, error) {
 	if f != nil && f.columns == len(t.columns) {
 		return f, nil
 	}
+	if f != nil { // a column came: of one that was begun without it no more memory is needed
+		if err := f.finish(); err != nil {
+			return nil, fmt.Errorf("finishing Parquet file: %w", err)
+		}
+	}
 	f, err := createFile(l.dir, l.next, p, t)
 	if err != nil {
 		return nil, err

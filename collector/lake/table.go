@@ -12,7 +12,7 @@ import (
 // counted.
 const (
 	maxUnknownKinds = 64
-	maxColumns      = 512 // of a kind
+	maxColumns      = 96 // of a kind
 )
 
 // originColumns say where a row came from. Every file has them, filled by the

@@ -30,7 +30,7 @@ import (
 // Bounds of what one sensor can make a tally keep.
 const (
 	maxBoots    = 4   // older ones are added up
-	maxCounters = 256 // of one sensor or boot
+	maxCounters = 256 // of one sensor or boot, and of boots that are added up
 	maxRuns     = 4096
 	maxAfter    = 4096
 	maxName     = 64
@@ -62,9 +62,10 @@ type sensor struct {
 // counter is a counter that runs from the start of a stage: where it falls, the
 // stage was started again.
 type counter struct {
-	Base uint64 `json:"base"` // from before
-	Last uint64 `json:"last"`
-	At   int64  `json:"at"`
+	Base  uint64 `json:"base"` // from before
+	Last  uint64 `json:"last"`
+	Boot  string `json:"boot"`  // that said so,
+	Batch uint64 `json:"batch"` // and in which batch: a sensor's clock may be wrong, and then set
 }
 
 // boot is one boot of the uplink, with keys of its own.
@@ -164,6 +165,9 @@ func (s *sensor) boot(id string) *boot {
 	b := &boot{ID: id, Counters: map[string]*counter{}, After: map[uint64]uint64{}}
 	if s.Boots = append(s.Boots, b); len(s.Boots) > maxBoots {
 		for reason, n := range s.Boots[0].lost(true) {
+			if _, known := s.Past[reason]; !known && len(s.Past) >= maxCounters {
+				reason = others
+			}
 			s.Past[reason] += n
 		}
 		s.Boots = s.Boots[1:]
@@ -173,11 +177,9 @@ func (s *sensor) boot(id string) *boot {
 
 // read takes the counters of a block of sensor records.
 func (s *sensor) read(b *boot, number uint64, block *record.Block) {
-	var at, stage, name, value *record.Column
+	var stage, name, value *record.Column
 	for i := range block.Columns {
 		switch c := &block.Columns[i]; c.Name {
-		case "ts":
-			at = c
 		case "stage":
 			stage = c
 		case "counter":
@@ -186,7 +188,7 @@ func (s *sensor) read(b *boot, number uint64, block *record.Block) {
 			value = c
 		}
 	}
-	if at == nil || stage == nil || name == nil || value == nil {
+	if stage == nil || name == nil || value == nil {
 		return // not as this version writes them
 	}
 	for row := range block.Rows {
@@ -197,14 +199,15 @@ func (s *sensor) read(b *boot, number uint64, block *record.Block) {
 			maps.DeleteFunc(b.After, func(other, _ uint64) bool { return other <= number })
 		case !strings.HasPrefix(name, "drop_") || len(stage)+len(name) > maxName:
 		case stage == "spool":
-			count(b.Counters, stage+"."+name, n, ints(at, row))
+			s.count(b.Counters, stage+"."+name, n, b, number)
 		case stage == "init" || stage == "capture":
-			count(s.Counters, stage+"."+name, n, ints(at, row))
+			s.count(s.Counters, stage+"."+name, n, b, number)
 		}
 	}
 }
 
-func count(counters map[string]*counter, name string, n uint64, at int64) {
+// count takes what a batch of b says of a counter.
+func (s *sensor) count(counters map[string]*counter, name string, n uint64, b *boot, number uint64) {
 	c := counters[name]
 	if c == nil {
 		if len(counters) == maxCounters {
@@ -213,13 +216,18 @@ func count(counters map[string]*counter, name string, n uint64, at int64) {
 		c = &counter{}
 		counters[name] = c
 	}
-	if at < c.At {
+	if c.Boot == b.ID && number < c.Batch || c.Boot != b.ID && s.order(c.Boot) > s.order(b.ID) {
 		return // overtaken by a later one
 	}
 	if n < c.Last {
 		c.Base += c.Last
 	}
-	c.Last, c.At = n, at
+	c.Last, c.Boot, c.Batch = n, b.ID, number
+}
+
+// order returns which boot of those that are kept one is; -1 for an older one.
+func (s *sensor) order(id string) int {
+	return slices.IndexFunc(s.Boots, func(b *boot) bool { return b.ID == id })
 }
 
 func ints(c *record.Column, row int) int64 {
@@ -252,6 +260,10 @@ func (b *boot) waiting() uint64 {
 // leftBehind is the reason of records that were in RAM when the sensor, or its
 // uplink, ended.
 const leftBehind = "uplink.left_behind"
+
+// others is the reason of what boots that are over have lost for reasons beyond
+// maxCounters.
+const others = "spool.others"
 
 // lost returns what was lost of b, by reason.
 func (b *boot) lost(over bool) map[string]uint64 {

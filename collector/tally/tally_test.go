@@ -1,6 +1,7 @@
 package tally_test
 
 import (
+	"fmt"
 	"path/filepath"
 	"testing"
 
@@ -90,5 +91,41 @@ func TestTally(t *testing.T) {
 	}
 	if got := y.Loss(id); got.Records != 16 || got.Frames != 13 {
 		t.Errorf("after ten more boots %+v", got)
+	}
+}
+
+// A sensor that makes up counters makes a tally keep a bounded number of names,
+// however often it boots, and what it said in them is still in the sum.
+func TestMadeUpCounters(t *testing.T) {
+	y, err := tally.Open(filepath.Join(t.TempDir(), "tally.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for boot := range byte(20) {
+		var all []record.Sensor
+		for n := range 200 {
+			all = append(all, counter(1, "spool", fmt.Sprintf("drop_%d_%d", boot, n), 1))
+		}
+		y.Batch(entry(t, boot, 0, 0, all...))
+	}
+	if l := y.Loss(id); l.Records != 20*200 || len(l.Reasons) > 2000 {
+		t.Errorf("%d records are lost for %d reasons, want 4000 for few", l.Records, len(l.Reasons))
+	}
+}
+
+// Counters go on where a sensor's clock was years ahead and was then set.
+func TestClockSetBack(t *testing.T) {
+	y, err := tally.Open(filepath.Join(t.TempDir(), "tally.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ahead := int64(1) << 62
+	y.Batch(entry(t, 1, 1, 0, counter(ahead, "capture", "drop_ring_full", 5), counter(ahead, "spool", "drop_full_flow", 2)))
+	y.Batch(entry(t, 1, 3, 0, counter(9, "capture", "drop_ring_full", 8), counter(9, "spool", "drop_full_flow", 3)))
+	y.Batch(entry(t, 1, 2, 0, counter(7, "capture", "drop_ring_full", 6))) // overtaken
+	y.Batch(entry(t, 2, 0, 0, counter(1, "capture", "drop_ring_full", 1)))
+	y.Batch(entry(t, 1, 4, 0, counter(10, "capture", "drop_ring_full", 8))) // of the boot before, late
+	if l := y.Loss(id); l.Frames != 9 || l.Records != 3 {
+		t.Errorf("%d frames and %d records are lost, want 9 and 3", l.Frames, l.Records)
 	}
 }

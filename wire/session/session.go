@@ -11,6 +11,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/taproot-sensor/taproot/internal/ranges"
 	"github.com/taproot-sensor/taproot/wire/batch"
@@ -116,6 +117,8 @@ func ParseData(b []byte) (Data, error) {
 		return Data{}, fmt.Errorf("parsing DATA: batch of %d bytes, at most %d fit", d.Size, batch.MaxSize)
 	case uint64(d.Offset)+uint64(len(d.Chunk)) > uint64(d.Size):
 		return Data{}, fmt.Errorf("parsing DATA: chunk ends at %d of %d bytes", uint64(d.Offset)+uint64(len(d.Chunk)), d.Size)
+	case d.Batch == math.MaxUint64: // sets of numbers end before it
+		return Data{}, fmt.Errorf("parsing DATA: no batch has the number %d", d.Batch)
 	case d.Floor > d.Batch:
 		return Data{}, fmt.Errorf("parsing DATA: batch %d is below the floor %d", d.Batch, d.Floor)
 	}

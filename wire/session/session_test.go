@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -58,6 +59,7 @@ func TestParseDataRefuses(t *testing.T) {
 		{"beyond the end", session.Data{Size: 5, Offset: 5, Chunk: []byte("x")}, "ends at 6 of 5"},
 		{"offset wraps", session.Data{Size: 5, Offset: 1<<32 - 1, Chunk: []byte("xx")}, "of 5"},
 		{"floor", session.Data{Floor: 1, Size: 1, Chunk: []byte("x")}, "below the floor"},
+		{"last number", session.Data{Batch: math.MaxUint64, Size: 1, Chunk: []byte("x")}, "no batch has the number"},
 	}
 	for _, tt := range tests {
 		if _, err := session.ParseData(tt.data.Append(nil)); err == nil || !strings.Contains(err.Error(), tt.want) {

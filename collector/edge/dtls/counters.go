@@ -56,6 +56,6 @@ func (l *Listener) Counters() map[string]uint64 {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	m["connections"], m["guests"] = uint64(len(l.all)), uint64(l.guests)
+	m["connections"], m["guests"] = uint64(len(l.all)), uint64(l.guests.Len())
 	return m
 }

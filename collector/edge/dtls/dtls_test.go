@@ -305,6 +305,24 @@ func TestRevoked(t *testing.T) {
 	}
 }
 
+// One sensor has few connections: another ends its oldest.
+func TestOneSensorsConnections(t *testing.T) {
+	p := openPort(t, nil)
+	s := newSensor(t)
+	certificate := s.member(t, p)
+	first, other := p.mustDial(t, p.client(certificate)), p.mustDial(t, p.client(newSensor(t).member(t, p)))
+	say(t, p, first, datagram(session.TypeHello, "first"))
+	for range maxEach {
+		p.mustDial(t, p.client(certificate))
+	}
+	for deadline := time.Now().Add(10 * time.Second); p.Counters()["connections"] != maxEach+1; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d connections, want %d of one sensor and one of another", p.Counters()["connections"], maxEach)
+		}
+	}
+	say(t, p, other, datagram(session.TypeHello, "other"))
+}
+
 // A sensor that starts anew at its old address and port gets a new connection,
 // before the old one is idle.
 func TestSameAddressAgain(t *testing.T) {

@@ -116,6 +116,32 @@ func inUse() uint64 {
 
 // What a connection costs: BenchmarkConnections prints the memory of one that is
 // done with its handshake, BenchmarkHandshake both ends' time for one.
+// One machine that knocks from all its ports leaves room at the door to others.
+func TestKnocksOfOneMachine(t *testing.T) {
+	p := openPort(t, nil)
+	now := time.Now()
+	knock := func(addr netip.AddrPort) (heard bool) {
+		p.mu.Lock()
+		cookie := p.door.cookie(addr, now)
+		p.mu.Unlock()
+		p.route(outer.AppendKnock(nil, cookie), addr, now)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		_, heard = p.door.entered[addr]
+		return heard
+	}
+	loud := netip.MustParseAddr("127.0.0.1")
+	for port := range uint16(5000) {
+		knock(netip.AddrPortFrom(loud, 1+port))
+	}
+	if n := len(p.door.entered); n > int(knockedRates[0].Burst) {
+		t.Errorf("one machine has knocked for %d handshakes", n)
+	}
+	if !knock(netip.MustParseAddrPort("198.51.100.1:7")) {
+		t.Error("a sensor that knocks is not heard")
+	}
+}
+
 func BenchmarkConnections(b *testing.B) {
 	p := openPort(b, nil)
 	p.strangers = quota.NewBuckets(unbounded, unbounded)
@@ -140,30 +166,5 @@ func BenchmarkHandshake(b *testing.B) {
 	client := p.client(newSensor(b).member(b, p))
 	for b.Loop() {
 		p.mustDial(b, client).Close()
-	}
-}
-
-// One network does not take the room of all guests, who go and leave theirs.
-func TestGuestsOfOneNetwork(t *testing.T) {
-	l := &Listener{guestsOf: map[netip.Prefix]int{}}
-	guest := func(i int) *conn {
-		return &conn{first: netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), uint16(i))}
-	}
-	admitted := 0
-	for i := range maxGuests {
-		if l.admitLocked(guest(i)) {
-			admitted++
-		}
-	}
-	far := &conn{first: netip.MustParseAddrPort("198.51.100.1:1")}
-	if admitted != maxGuestsEach || !l.admitLocked(far) {
-		t.Errorf("%d guests of one network, want %d, and another's", admitted, maxGuestsEach)
-	}
-	l.releaseLocked(far)
-	for i := range admitted {
-		l.releaseLocked(guest(i))
-	}
-	if l.guests != 0 || len(l.guestsOf) != 0 {
-		t.Errorf("%d guests of %d networks are left", l.guests, len(l.guestsOf))
 	}
 }

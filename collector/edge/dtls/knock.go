@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/taproot-sensor/taproot/collector/edge/quota"
 	"github.com/taproot-sensor/taproot/wire/outer"
 )
 
@@ -16,8 +17,9 @@ const (
 	cookieLife = 10 * time.Second
 	// enterWithin is how long after its second knock a sensor may begin.
 	enterWithin = 10 * time.Second
-	// maxEntered bounds the addresses that have knocked twice and not begun.
-	maxEntered = 4096
+	// maxEntered bounds the addresses that have knocked twice and not begun:
+	// more than knockedRates let in within that time.
+	maxEntered = 1 << 14
 )
 
 // door is who has knocked. It keeps nothing of those that have not shown that
@@ -26,10 +28,11 @@ type door struct {
 	began   time.Time
 	secret  [32]byte
 	entered map[netip.AddrPort]time.Time
+	rates   *quota.Buckets // of who is let in
 }
 
 func newDoor(now time.Time) *door {
-	d := &door{began: now, entered: map[netip.AddrPort]time.Time{}}
+	d := &door{began: now, entered: map[netip.AddrPort]time.Time{}, rates: quota.NewBuckets(knockedRates[0], knockedRates[1])}
 	rand.Read(d.secret[:])
 	return d
 }
@@ -52,8 +55,12 @@ func (d *door) knock(c outer.KnockCookie, from netip.AddrPort, now time.Time) (a
 	return d.cookie(from, now), true
 }
 
-// let notes that from may begin.
+// let notes that from may begin, unless its network or all have knocked too
+// often. Who knocks again, or is made to, takes nothing more.
 func (d *door) let(from netip.AddrPort, now time.Time) {
+	if t, ok := d.entered[from]; ok && now.Sub(t) <= enterWithin || !d.rates.Take(from.Addr(), now) {
+		return
+	}
 	if len(d.entered) >= maxEntered {
 		for other, t := range d.entered {
 			if now.Sub(t) > enterWithin {

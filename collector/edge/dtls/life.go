@@ -2,9 +2,9 @@ package dtls
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
-	"github.com/taproot-sensor/taproot/collector/edge/quota"
 	"github.com/taproot-sensor/taproot/wire/outer"
 )
 
@@ -13,14 +13,11 @@ import (
 
 // beginLocked begins a handshake, if that may be.
 func (l *Listener) beginLocked(from netip.AddrPort, now time.Time) *conn {
-	buckets, known := l.strangers, l.door.enter(from, now)
-	if known {
-		buckets = l.knocked
-	}
+	known := l.door.enter(from, now)
 	switch {
 	case l.shut:
 		return nil
-	case !buckets.Take(from.Addr(), now):
+	case !known && !l.strangers.Take(from.Addr(), now):
 		l.counters.add(dropQuota)
 		return nil
 	case l.proved >= maxProved || len(l.all) >= maxConns+maxUnproved:
@@ -71,34 +68,27 @@ func (l *Listener) establish(c *conn, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.endHandshakeLocked(c)
-	if len(l.all) > maxConns || c.standing == outer.Guest && !l.admitLocked(c) {
+	if len(l.all) > maxConns || c.standing == outer.Guest && !l.guests.Enter(c.first.Addr()) {
 		l.counters.add(dropFull)
 		return false
 	}
 	c.phase, c.began = established, now
 	c.active.Store(now.UnixNano())
+	l.boundLocked(c)
 	l.byAddr[c.first] = c // an earlier one of this address is reached by its ID, or idle
 	return true
 }
 
-// admitLocked counts a guest, if there is room.
-func (l *Listener) admitLocked(c *conn) bool {
-	network := quota.Network(c.first.Addr())
-	if l.guests >= maxGuests || l.guestsOf[network] >= maxGuestsEach {
-		return false
+// boundLocked ends the oldest connections of the sensor of c, if c is one too many.
+func (l *Listener) boundLocked(c *conn) {
+	if c.psk {
+		return // the identities of devices are none of sensors
 	}
-	l.guests++
-	l.guestsOf[network]++
-	return true
-}
-
-// releaseLocked undoes admitLocked.
-func (l *Listener) releaseLocked(c *conn) {
-	network := quota.Network(c.first.Addr())
-	l.guests--
-	if l.guestsOf[network]--; l.guestsOf[network] == 0 {
-		delete(l.guestsOf, network)
+	mine := append(l.of[c.identity], c)
+	for _, old := range mine[:max(0, len(mine)-maxEach)] {
+		old.packets.Close()
 	}
+	l.of[c.identity] = mine
 }
 
 // endHandshakeLocked takes c from the handshakes under way.
@@ -125,12 +115,16 @@ func (l *Listener) remove(c *conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if c.phase == established && c.standing == outer.Guest {
-		l.releaseLocked(c)
+		l.guests.Leave(c.first.Addr())
 	}
 	if c.phase != established {
 		l.endHandshakeLocked(c)
 	}
 	delete(l.all, c)
+	mine := slices.DeleteFunc(l.of[c.identity], func(other *conn) bool { return other == c })
+	if l.of[c.identity] = mine; len(mine) == 0 {
+		delete(l.of, c.identity)
+	}
 	if l.byAddr[c.first] == c {
 		delete(l.byAddr, c.first)
 	}
@@ -145,7 +139,7 @@ func (l *Listener) promote(c *conn) {
 	defer l.mu.Unlock()
 	if c.standing == outer.Guest {
 		c.standing = outer.Member
-		l.releaseLocked(c)
+		l.guests.Leave(c.first.Addr())
 	}
 }
 

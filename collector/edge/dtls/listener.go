@@ -36,11 +36,10 @@ const (
 	maxUnproved = 128
 	// maxProved bounds those that have.
 	maxProved = 512
-	// maxConns and maxGuests bound the connections, and those of them whose
-	// sensors nobody has approved; maxGuestsEach those of one network.
-	maxConns      = 16384
-	maxGuests     = 1024
-	maxGuestsEach = maxGuests / 4
+	// maxConns bounds the connections, and maxEach those of one sensor: one is
+	// in use, another may be taking its place.
+	maxConns = 16384
+	maxEach  = 4
 	// idleTimeout is how long a silent connection is kept. Sensors say
 	// something every 10 s.
 	idleTimeout = 3 * time.Minute
@@ -92,15 +91,14 @@ type Listener struct {
 	mu        sync.Mutex
 	shut      bool
 	door      *door
-	knocked   *quota.Buckets // of who has knocked
-	strangers *quota.Buckets // of who has not
+	strangers *quota.Buckets // of who has not knocked
 	unproved  []*conn        // handshakes of addresses not proved, the oldest first
 	proved    int            // handshakes of those that are
-	guests    int
-	guestsOf  map[netip.Prefix]int
+	guests    quota.Guests
 	all       map[*conn]struct{}
-	handshake map[netip.AddrPort]*conn // under way, by where they come from
-	byAddr    map[netip.AddrPort]*conn // done, by where they came from
+	of        map[enrol.Identity][]*conn // done, by sensor, the oldest first
+	handshake map[netip.AddrPort]*conn   // under way, by where they come from
+	byAddr    map[netip.AddrPort]*conn   // done, by where they came from
 	byCID     map[[outer.CIDSize]byte]*conn
 }
 
@@ -132,10 +130,9 @@ func listen(addr string, cfg Config) (*Listener, error) {
 	return &Listener{
 		cfg: cfg, socket: socket, options: newOptions(certificate, cfg.PSK),
 		door:      newDoor(time.Now()),
-		knocked:   quota.NewBuckets(knockedRates[0], knockedRates[1]),
 		strangers: quota.NewBuckets(strangerRates[0], strangerRates[1]),
-		guestsOf:  map[netip.Prefix]int{},
 		all:       map[*conn]struct{}{},
+		of:        map[enrol.Identity][]*conn{},
 		handshake: map[netip.AddrPort]*conn{},
 		byAddr:    map[netip.AddrPort]*conn{},
 		byCID:     map[[outer.CIDSize]byte]*conn{},

@@ -1,5 +1,5 @@
 // Package quota says how many connections the addresses of one network may ask
-// for. It takes the same memory whatever comes.
+// for, and have. It takes the same memory whatever comes.
 package quota
 
 import (

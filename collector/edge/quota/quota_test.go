@@ -21,6 +21,35 @@ func TestNetwork(t *testing.T) {
 	}
 }
 
+// One network does not take the room of all guests, who go and leave theirs.
+func TestGuests(t *testing.T) {
+	var g quota.Guests
+	near := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}) }
+	entered := 0
+	for i := range 2000 {
+		if g.Enter(near(i)) {
+			entered++
+		}
+	}
+	far := netip.MustParseAddr("198.51.100.1")
+	if entered != quota.MaxGuestsEach || !g.Enter(far) {
+		t.Errorf("%d guests of one network, want %d, and another's", entered, quota.MaxGuestsEach)
+	}
+	g.Leave(far)
+	for i := range entered {
+		g.Leave(near(i))
+	}
+	if g.Len() != 0 {
+		t.Errorf("%d guests are left", g.Len())
+	}
+	for i := range 2000 {
+		g.Enter(netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 1}))
+	}
+	if n := g.Len(); n != 4*quota.MaxGuestsEach {
+		t.Errorf("%d guests of 2000 networks, want %d", n, 4*quota.MaxGuestsEach)
+	}
+}
+
 func TestBuckets(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	b := quota.NewBuckets(quota.Rate{PerSecond: 10, Burst: 5}, quota.Rate{PerSecond: 100, Burst: 20})

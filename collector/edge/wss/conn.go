@@ -21,6 +21,8 @@ const (
 	// writeTimeout is how long a message may take before the connection is
 	// given up.
 	writeTimeout = 10 * time.Second
+	// askEvery is how often the registry is asked about a guest that sends DATA.
+	askEvery = time.Second
 )
 
 // conn is one WebSocket. It is the carrier of what comes by it.
@@ -32,10 +34,14 @@ type conn struct {
 	queue    chan []byte
 	ctx      context.Context
 	cancel   context.CancelFunc
+
+	// These are the reader's.
+	guest bool // has a guest's place
+	asked time.Time
 }
 
-func newConn(l *Listener, ws *websocket.Conn, id enrol.Identity, from netip.AddrPort) *conn {
-	c := &conn{listener: l, ws: ws, identity: id, from: from, queue: make(chan []byte, maxQueue)}
+func newConn(l *Listener, id enrol.Identity, from netip.AddrPort, guest bool) *conn {
+	c := &conn{listener: l, identity: id, from: from, guest: guest, queue: make(chan []byte, maxQueue)}
 	c.ctx, c.cancel = context.WithTimeout(context.Background(), maxAge)
 	return c
 }
@@ -44,7 +50,6 @@ func newConn(l *Listener, ws *websocket.Conn, id enrol.Identity, from netip.Addr
 func (c *conn) run() {
 	c.listener.counters.add(upgrades)
 	defer c.ws.CloseNow()
-	defer c.cancel()
 	g, ctx := errgroup.WithContext(c.ctx)
 	g.Go(func() error { return c.read(ctx) })
 	g.Go(func() error { return c.write(ctx) })
@@ -65,7 +70,34 @@ func (c *conn) read(ctx context.Context) error {
 			continue
 		}
 		c.listener.counters.add(datagrams)
+		if c.guest && c.approved(d, time.Now()) {
+			c.promote()
+		}
 		c.listener.receiver.Receive(d, edge.Peer{Addr: c.from, Via: c})
+	}
+}
+
+// approved asks the registry about a guest, when it says something else than
+// HELLO.
+func (c *conn) approved(d []byte, now time.Time) bool {
+	if t, _, err := session.ParseHead(d); err != nil || t == session.TypeHello || now.Sub(c.asked) < askEvery {
+		return false
+	}
+	c.asked = now
+	return c.listener.cfg.Status(c.identity) == enrol.Approved
+}
+
+// end gives back what newConn and its caller took.
+func (c *conn) end() {
+	c.cancel()
+	c.promote()
+}
+
+// promote gives back the place of a guest.
+func (c *conn) promote() {
+	if c.guest {
+		c.guest = false
+		c.listener.guests.Leave(c.from.Addr())
 	}
 }
 

@@ -40,7 +40,8 @@ type counters [counterCount]atomic.Uint64
 
 func (c *counters) add(n counter) { c[n].Add(1) }
 
-// Counters returns every counter by name, and how many WebSockets there are.
+// Counters returns every counter by name, and how many WebSockets there are, and
+// are guests.
 func (l *Listener) Counters() map[string]uint64 {
 	m := make(map[string]uint64, counterCount+1)
 	for i, name := range counterNames {
@@ -48,7 +49,10 @@ func (l *Listener) Counters() map[string]uint64 {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	m["connections"] = uint64(len(l.conns))
+	m["guests"] = uint64(l.guests.Len())
+	for _, all := range l.conns {
+		m["connections"] += uint64(len(all))
+	}
 	return m
 }
 

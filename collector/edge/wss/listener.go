@@ -19,6 +19,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,8 +34,10 @@ import (
 )
 
 const (
-	// maxConns bounds the connections, TLS handshakes included.
+	// maxConns bounds the connections, TLS handshakes included, and maxEach
+	// those of one sensor: one is in use, another may be taking its place.
 	maxConns = 16384
+	maxEach  = 4
 	// requestTimeout is how long a handshake and a request may take.
 	requestTimeout = 5 * time.Second
 	// maxHeader bounds a request, in bytes.
@@ -78,11 +81,12 @@ type Listener struct {
 	counters counters
 	receiver Receiver
 
+	guests  quota.Guests
 	serving sync.WaitGroup
 
 	mu    sync.Mutex
 	shut  bool
-	conns map[*conn]struct{}
+	conns map[enrol.Identity][]*conn // the oldest first
 }
 
 // Listen opens the TCP socket of addr, host:port.
@@ -103,7 +107,7 @@ func listen(addr string, cfg Config) (*Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Listener{cfg: cfg, tokens: newChecker(outer.Audience(cfg.Identity), time.Now), conns: map[*conn]struct{}{}}
+	l := &Listener{cfg: cfg, tokens: newChecker(outer.Audience(cfg.Identity), time.Now), conns: map[enrol.Identity][]*conn{}}
 	l.port = &bounded{Listener: port, counters: &l.counters, quota: quota.NewBuckets(connRates[0], connRates[1])}
 	l.server = http.Server{
 		Handler: http.HandlerFunc(l.serve),
@@ -141,29 +145,35 @@ func (l *Listener) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.URL.Path != site.DefaultPath || r.Method != http.MethodGet {
-		l.counters.add(dropRequest)
-		http.NotFound(w, r)
+		l.refuse(w, dropRequest, http.StatusNotFound, "not found")
 		return
 	}
 	exporter, err := l.exporter(r, from)
 	if err != nil {
-		l.counters.add(dropRequest)
-		http.Error(w, err.Error(), http.StatusInternalServerError)
+		l.refuse(w, dropRequest, http.StatusInternalServerError, "no exporter")
 		return
 	}
 	id, err := l.tokens.check(r, exporter)
 	if err != nil {
-		l.counters.add(dropToken)
 		l.cfg.Log.Debug("WebSocket refused", "from", from, "error", err)
 		w.Header().Set("WWW-Authenticate", "Bearer")
-		http.Error(w, "token refused", http.StatusUnauthorized)
+		l.refuse(w, dropToken, http.StatusUnauthorized, "token refused")
 		return
 	}
-	if l.cfg.Status(id) == enrol.Refused {
-		l.counters.add(dropRevoked)
-		http.Error(w, "sensor was revoked", http.StatusForbidden)
+	guest := false
+	switch l.cfg.Status(id) {
+	case enrol.Approved:
+	case enrol.Refused:
+		l.refuse(w, dropRevoked, http.StatusForbidden, "sensor was revoked")
 		return
+	default:
+		if guest = l.guests.Enter(from.Addr()); !guest {
+			l.refuse(w, dropFull, http.StatusServiceUnavailable, "too many sensors wait for approval")
+			return
+		}
 	}
+	c := newConn(l, id, from, guest)
+	defer c.end()
 	ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{
 		Subprotocols: []string{outer.Subprotocol}, CompressionMode: websocket.CompressionDisabled,
 	})
@@ -171,7 +181,16 @@ func (l *Listener) serve(w http.ResponseWriter, r *http.Request) {
 		l.counters.add(dropRequest)
 		return
 	}
-	l.run(newConn(l, ws, id, from))
+	c.ws = ws
+	l.run(c)
+}
+
+// refuse answers a request that opens nothing, and ends the connection, which
+// has a place that others want.
+func (l *Listener) refuse(w http.ResponseWriter, why counter, code int, text string) {
+	l.counters.add(why)
+	w.Header().Set("Connection", "close")
+	http.Error(w, text, code)
 }
 
 // exporter returns what a token of the request must be bound to.
@@ -192,26 +211,35 @@ func (l *Listener) run(c *conn) {
 		c.ws.CloseNow()
 		return
 	}
-	l.conns[c] = struct{}{}
+	mine := append(l.conns[c.identity], c)
+	for _, old := range mine[:max(0, len(mine)-maxEach)] {
+		old.cancel()
+	}
+	l.conns[c.identity] = mine
 	l.serving.Add(1)
 	l.mu.Unlock()
 	defer func() {
 		l.mu.Lock()
-		delete(l.conns, c)
+		l.forgetLocked(c)
 		l.mu.Unlock()
 		l.serving.Done()
 	}()
 	c.run()
 }
 
+func (l *Listener) forgetLocked(c *conn) {
+	mine := slices.DeleteFunc(l.conns[c.identity], func(other *conn) bool { return other == c })
+	if l.conns[c.identity] = mine; len(mine) == 0 {
+		delete(l.conns, c.identity)
+	}
+}
+
 // Revoke ends the connections of a sensor.
 func (l *Listener) Revoke(id enrol.Identity) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for c := range l.conns {
-		if c.identity == id {
-			c.cancel()
-		}
+	for _, c := range l.conns[id] {
+		c.cancel()
 	}
 }
 
@@ -219,8 +247,10 @@ func (l *Listener) Revoke(id enrol.Identity) {
 func (l *Listener) Close() error {
 	l.mu.Lock()
 	l.shut = true
-	for c := range l.conns {
-		c.cancel()
+	for _, all := range l.conns {
+		for _, c := range all {
+			c.cancel()
+		}
 	}
 	l.mu.Unlock()
 	l.serving.Wait()

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -334,6 +335,72 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// Who is refused is not heard again on that connection: it would have a place
+// for as long as it goes on asking.
+func TestRefusedOnce(t *testing.T) {
+	p := openPort(t)
+	conn := p.connect(t)
+	if response := ask(t, conn, "Bearer x"); response.StatusCode != http.StatusUnauthorized || !response.Close {
+		t.Errorf("answer is %s, %v", response.Status, response.Header)
+	}
+	conn.SetReadDeadline(time.Now().Add(3 * time.Second)) // less than requestTimeout
+	if _, err := io.Copy(io.Discard, conn); err != nil {
+		t.Errorf("the connection stays open: %v", err)
+	}
+}
+
+// Sensors that nobody has approved take no more than their share of the
+// WebSockets; one that is approved gives its place back.
+func TestGuests(t *testing.T) {
+	p := openPort(t)
+	p.status.Store(int32(enrol.Pending))
+	ws := p.open(t, newSensor(t))
+	for p.guests.Enter(p.Addr().Addr()) {
+	}
+	request := func() int {
+		s, conn := newSensor(t), p.connect(t)
+		return ask(t, conn, "Bearer "+s.sign(t, s.claims(p, exporterOf(t, conn)))).StatusCode
+	}
+	if code := request(); code != http.StatusServiceUnavailable {
+		t.Errorf("one guest too many is answered %d", code)
+	}
+	p.status.Store(int32(enrol.Approved))
+	if code := request(); code != http.StatusSwitchingProtocols {
+		t.Errorf("an approved sensor is answered %d while there are many guests", code)
+	}
+	head := session.Head(session.TypeData, 1)
+	if err := ws.Write(t.Context(), websocket.MessageBinary, head[:]); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := ws.Read(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !p.guests.Enter(p.Addr().Addr()) {
+		t.Error("a sensor that was approved still has a guest's place")
+	}
+}
+
+// One sensor has few WebSockets: another ends its oldest.
+func TestOneSensorsWebSockets(t *testing.T) {
+	p := openPort(t)
+	s := newSensor(t)
+	first, others := p.open(t, s), p.open(t, newSensor(t))
+	for range maxEach {
+		p.open(t, s)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if _, _, err := first.Read(ctx); err == nil || ctx.Err() != nil {
+		t.Errorf("the oldest goes on: %v", err)
+	}
+	if err := others.Write(ctx, websocket.MessageBinary, []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := others.Read(ctx); err != nil {
+		t.Errorf("another sensor's has ended: %v", err)
+	}
+}
+
 // open opens a WebSocket as a sensor does.
 func (p *testPort) open(t *testing.T, s sensor) *websocket.Conn {
 	t.Helper()
@@ -389,7 +456,8 @@ func TestSlowReader(t *testing.T) {
 	var c *conn
 	for deadline := time.Now().Add(10 * time.Second); c == nil && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		p.Listener.mu.Lock()
-		for c = range p.conns {
+		for _, all := range p.conns {
+			c = all[0]
 		}
 		p.Listener.mu.Unlock()
 	}
