@@ -19,7 +19,8 @@ const (
 	rowGroup = 1 << 17
 	// pageSize is the bytes of a page before compression: a reader that wants
 	// a few rows decompresses one page per column.
-	pageSize = 64 << 10
+	pageSize      = 64 << 10
+	maxDictionary = 32 << 10
 )
 
 // file is a Parquet file being written, under a temporary name.
@@ -49,7 +50,9 @@ func createFile(dir string, number uint64, p partition, t *table) (*file, error)
 	return &file{
 		File: manifest.File{Path: path, Kind: p.kind}, dir: dir, table: t, columns: len(t.columns),
 		tmp: tmp, leaf: leaf,
-		w: parquet.NewGenericWriter[any](tmp, schema, parquet.Compression(codec), parquet.PageBufferSize(pageSize), parquet.CreatedBy("taproot", "", "")),
+		w: parquet.NewGenericWriter[any](tmp, schema, parquet.Compression(codec), parquet.PageBufferSize(pageSize), parquet.DictionaryMaxBytes(maxDictionary),
+			parquet.DataPageStatistics(false), // the column index has them
+			parquet.CreatedBy("taproot", "", "")),
 	}, nil
 }
 
