@@ -10,33 +10,45 @@ import (
 )
 
 // Words beyond what a dictionary takes, and numbers of any size, come back over
-// many pages and more than one row group.
+// many pages and, with sensors' records, more than one row group.
 func TestLakeManyValues(t *testing.T) {
-	const blocks, rows = 140, 1000
+	const rows, names, counters = 1000, 20, 132
 	r := start(t, t.TempDir(), lake.Options{})
 	rnd := rand.New(rand.NewPCG(3, 4))
-	flows := make([]uint64, blocks*rows)
-	b := record.NewBuilder(record.DNSDef)
-	for i := range blocks {
-		b.Reset()
-		for k := range rows {
-			n := i*rows + k
-			flows[n] = rnd.Uint64()
-			b.Append(&record.DNS{Time: record.NanosOf(day) + record.Nanos(n), Flow: flows[n], Name: wordOf(n), Answers: []string{wordOf(n), "x"}[:n%3]})
+	numbers := make([]int64, counters*rows)
+	dns, sensors := record.NewBuilder(record.DNSDef), record.NewBuilder(record.SensorDef)
+	for i := range counters {
+		dns.Reset()
+		sensors.Reset()
+		for n := i * rows; n < (i+1)*rows; n++ {
+			numbers[n] = int64(rnd.Uint64())
+			ts := record.NanosOf(day) + record.Nanos(n)
+			dns.Append(&record.DNS{Time: ts, Flow: uint64(numbers[n]), Name: wordOf(n), Answers: []string{wordOf(n), "x"}[:n%3]})
+			sensors.Append(&record.Sensor{Time: ts, Counter: wordOf(n), Value: numbers[n]})
 		}
-		r.send(t, b.AppendBlock(nil))
+		if i < names {
+			r.send(t, dns.AppendBlock(nil))
+		}
+		r.send(t, sensors.AppendBlock(nil))
 	}
 	r.flush(t)
 	got := r.rows(t, "dns")
-	if len(got) != len(flows) {
-		t.Fatalf("%d rows, want %d", len(got), len(flows))
+	if len(got) != names*rows {
+		t.Fatalf("%d rows, want %d", len(got), names*rows)
 	}
 	for n, row := range got {
-		if row["name"] != wordOf(n) || row["flow"] != int64(flows[n]) || row["sensor"] != "abcd000000000000" {
-			t.Fatalf("row %d = %v, want name %s, flow %d", n, row, wordOf(n), int64(flows[n]))
+		want := []string{wordOf(n), "x"}[:n%3]
+		if row["name"] != wordOf(n) || row["flow"] != numbers[n] || fmt.Sprint(row["answers"]) != fmt.Sprint(want) {
+			t.Fatalf("row %d = %v, want name %s, flow %d, answers %v", n, row, wordOf(n), numbers[n], want)
 		}
-		if want := []string{wordOf(n), "x"}[:n%3]; fmt.Sprint(row["answers"]) != fmt.Sprint(want) {
-			t.Fatalf("row %d has answers %v, want %v", n, row["answers"], want)
+	}
+	got = r.rows(t, "sensor")
+	if len(got) != len(numbers) {
+		t.Fatalf("%d rows, want %d", len(got), len(numbers))
+	}
+	for n, row := range got {
+		if row["counter"] != wordOf(n) || row["value"] != numbers[n] {
+			t.Fatalf("row %d = %v, want counter %s, value %d", n, row, wordOf(n), numbers[n])
 		}
 	}
 }
