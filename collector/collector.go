@@ -11,7 +11,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"net"
@@ -30,16 +29,11 @@ import (
 	"github.com/taproot-sensor/taproot/collector/journal"
 	"github.com/taproot-sensor/taproot/collector/lake"
 	"github.com/taproot-sensor/taproot/collector/ledger"
-	"github.com/taproot-sensor/taproot/collector/query"
 	"github.com/taproot-sensor/taproot/collector/rollout"
 	"github.com/taproot-sensor/taproot/collector/tally"
 	"github.com/taproot-sensor/taproot/provisioning"
 	"github.com/taproot-sensor/taproot/wire/enrol"
 )
-
-// flushTimeout bounds the last write of Parquet files when a collector stops.
-// What they lack is still in the journal.
-const flushTimeout = 30 * time.Second
 
 // Config is what a collector is told.
 type Config struct {
@@ -181,9 +175,7 @@ func (c *collector) serve(ctx context.Context, commands, updates net.Listener) e
 	c.Say("stopping")
 	err = errors.Join(err, c.journal.Close())
 	c.edge.Flush()
-	flush, cancel := context.WithTimeout(lakeCtx, flushTimeout)
-	defer cancel()
-	err = errors.Join(err, c.lake.Flush(flush))
+	err = errors.Join(err, c.lastFlush(lakeCtx))
 	stopLake()
 	err = errors.Join(err, <-lakeDone)
 	j, l := c.journal.Stats(), c.lake.Counters()
@@ -212,13 +204,6 @@ func (c *collector) decided(s fleet.Sensor) {
 		c.edge.Revoke(id)
 		c.ports.revoke(id)
 	}
-}
-
-func (c *collector) query(ctx context.Context, sql string, out io.Writer) error {
-	if err := c.lake.Flush(ctx); err != nil {
-		return err
-	}
-	return query.Run(ctx, query.Options{LakeDir: filepath.Join(c.Data, "lake")}, sql, out)
 }
 
 func (c *collector) status() control.Status {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/csv"
 	"encoding/json"
@@ -44,6 +45,11 @@ func runQuery(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 	}
 	var end query.End
 	err := control.NewClient(*data).Query(ctx, fs.Arg(0), func(line []byte) error {
+		var wait query.Wait
+		if bytes.HasPrefix(line, []byte(`{"behind":`)) && json.Unmarshal(line, &wait) == nil {
+			fmt.Fprintf(stderr, "%d MB of the journal are still to become Parquet\n", wait.Behind>>20)
+			return nil
+		}
 		return printLine(out, &end, line)
 	})
 	if ferr := out.flush(); err == nil {

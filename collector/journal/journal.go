@@ -281,6 +281,21 @@ func (j *Journal) End() Pos {
 	return j.end
 }
 
+// Behind returns how many bytes of the journal are durable and behind pos.
+func (j *Journal) Behind(pos Pos) (n int64) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, s := range j.segs {
+		switch {
+		case s.number > pos.Segment:
+			n += s.end
+		case s.number == pos.Segment:
+			n += max(0, s.end-pos.Offset)
+		}
+	}
+	return n
+}
+
 // Stats returns the counters.
 func (j *Journal) Stats() Stats {
 	j.mu.Lock()

@@ -50,6 +50,7 @@ func newDraft(m *manifest.Manifest) draft {
 // take writes one unit into the open files.
 func (l *Lake) take(u *unit) error {
 	l.pos = u.pos
+	l.setRead(u.pos)
 	switch {
 	case u.damage != nil && u.batch:
 		l.counts.damagedBatches.Add(1)

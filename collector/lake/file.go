@@ -23,6 +23,7 @@ const (
 	// unknownPageSize is that of kinds that no release has. An open file takes
 	// two thirds of a page for each column, and sensors can make them up.
 	unknownPageSize = 4 << 10
+	maxDictionary   = 32 << 10
 )
 
 // file is a Parquet file being written, under a temporary name.
@@ -34,9 +35,13 @@ type file struct {
 	tmp     *os.File
 	w       *parquet.GenericWriter[any]
 	leaf    []int
-	pending int // rows not yet in a row group
-	values  []parquet.Value
+	pending int  // rows not yet in a row group
 	whole   bool // finish was called
+
+	// Memory for one column after the other.
+	values []parquet.Value
+	words  []parquet.Value // of its dictionary
+	text   []byte          // that words points into
 }
 
 func createFile(dir string, number uint64, p partition, t *table) (*file, error) {
@@ -57,7 +62,9 @@ func createFile(dir string, number uint64, p partition, t *table) (*file, error)
 	return &file{
 		File: manifest.File{Path: path, Kind: p.kind}, dir: dir, table: t, columns: len(t.columns),
 		tmp: tmp, leaf: leaf,
-		w: parquet.NewGenericWriter[any](tmp, schema, parquet.Compression(codec), parquet.PageBufferSize(size), parquet.CreatedBy("taproot", "", "")),
+		w: parquet.NewGenericWriter[any](tmp, schema, parquet.Compression(codec), parquet.PageBufferSize(size), parquet.DictionaryMaxBytes(maxDictionary),
+			parquet.DataPageStatistics(false), // the column index has them
+			parquet.CreatedBy("taproot", "", "")),
 	}, nil
 }
 
@@ -88,7 +95,7 @@ func (f *file) write(b *record.Block, column []int, rows []int, from *origin) er
 			continue
 		}
 		given[column[i]] = true
-		if err := emit(column[i], appendValues(f.values, &b.Columns[i], rows, f.leaf[column[i]])); err != nil {
+		if err := emit(column[i], f.valuesOf(&b.Columns[i], rows, f.leaf[column[i]])); err != nil {
 			return err
 		}
 	}
@@ -150,8 +157,9 @@ func zeroValue(columnType string) parquet.Value {
 	return parquet.ByteArrayValue(nil)
 }
 
-// appendValues appends the values that rows have in c.
-func appendValues(dst []parquet.Value, c *record.Column, rows []int, leaf int) []parquet.Value {
+// valuesOf returns the values that rows have in c. They last until the next call.
+func (f *file) valuesOf(c *record.Column, rows []int, leaf int) []parquet.Value {
+	dst := f.values
 	switch {
 	case c.Type == record.Bool:
 		for _, row := range rows {
@@ -162,9 +170,9 @@ func appendValues(dst []parquet.Value, c *record.Column, rows []int, leaf int) [
 			dst = append(dst, parquet.Int64Value(c.Ints[row]))
 		}
 	case c.Type == record.Strings:
-		return appendLists(dst, c, rows, leaf)
+		return appendLists(dst, c, f.wordsOf(c), rows, leaf)
 	case c.Index != nil:
-		words := wordValues(c)
+		words := f.wordsOf(c)
 		for _, row := range rows {
 			dst = append(dst, words[c.Index[row]])
 		}
@@ -180,18 +188,20 @@ func appendValues(dst []parquet.Value, c *record.Column, rows []int, leaf int) [
 	return dst
 }
 
-func wordValues(c *record.Column) []parquet.Value {
-	words := make([]parquet.Value, len(c.Dict))
-	for i, w := range c.Dict {
-		words[i] = parquet.ByteArrayValue([]byte(c.Text(w)))
+// wordsOf returns the words of c's dictionary.
+func (f *file) wordsOf(c *record.Column) []parquet.Value {
+	f.words, f.text = f.words[:0], f.text[:0]
+	for _, w := range c.Dict {
+		start := len(f.text)
+		f.text = c.AppendText(f.text, w)
+		f.words = append(f.words, parquet.ByteArrayValue(f.text[start:]))
 	}
-	return words
+	return f.words
 }
 
 // appendLists appends lists: repetition level 0 begins a row, definition level
 // 1 says that there is a value.
-func appendLists(dst []parquet.Value, c *record.Column, rows []int, leaf int) []parquet.Value {
-	words := wordValues(c)
+func appendLists(dst []parquet.Value, c *record.Column, words []parquet.Value, rows []int, leaf int) []parquet.Value {
 	next, at := 0, 0 // at is where the values of row next begin
 	for _, row := range rows {
 		for ; next < row; next++ {

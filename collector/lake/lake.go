@@ -66,6 +66,7 @@ type Lake struct {
 	mu       sync.Mutex
 	manifest *manifest.Manifest // replaced, never changed
 	failing  error              // why nothing can be written at the moment
+	read     journal.Pos        // how far Run has come, in files that the manifest has or will have
 
 	// Owned by Run.
 	next uint64 // number of the next file; none is used twice, even after a failure
@@ -202,6 +203,20 @@ func (l *Lake) setFailing(err error) {
 	l.failing = err
 }
 
+// Read returns how far Run has come in the journal. What it made of that need
+// not be visible yet.
+func (l *Lake) Read() journal.Pos {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.read
+}
+
+func (l *Lake) setRead(pos journal.Pos) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.read = pos
+}
+
 // Failing returns why nothing can be written at the moment, or nil.
 func (l *Lake) Failing() error {
 	l.mu.Lock()
@@ -213,6 +228,7 @@ func (l *Lake) Failing() error {
 func (l *Lake) follow(ctx context.Context, j *journal.Journal) (err error) {
 	l.draft = newDraft(l.Manifest())
 	l.next = max(l.next, l.Manifest().Next)
+	l.setRead(l.pos)
 	reading, stop := context.WithCancel(ctx)
 	units, failed := make(chan unit, 4), make(chan error, 1)
 	go func() { failed <- read(reading, j.Reader(l.pos), units) }()

@@ -19,6 +19,12 @@ import (
 	"time"
 )
 
+// Wait is a line before an answer, while records that came before the question
+// are still on their way into the lake.
+type Wait struct {
+	Behind int64 `json:"behind"` // bytes of the journal that are still to be read
+}
+
 // Head is the first line of an answer.
 type Head struct {
 	Columns []Column `json:"columns"`

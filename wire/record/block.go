@@ -236,15 +236,23 @@ func (c *Column) valid(w string) bool {
 
 // Text returns a word of the column's dictionary as people write it.
 func (c *Column) Text(word string) string {
+	if c.Type != Addr && c.Type != MAC {
+		return word
+	}
+	return string(c.AppendText(nil, word))
+}
+
+// AppendText appends a word of the column's dictionary as people write it.
+func (c *Column) AppendText(dst []byte, word string) []byte {
 	switch {
 	case word == "":
 	case c.Type == Addr:
 		a, _ := netip.AddrFromSlice([]byte(word))
-		return a.String()
+		return a.AppendTo(dst)
 	case c.Type == MAC:
-		return net.HardwareAddr(word).String()
+		return append(dst, net.HardwareAddr(word).String()...)
 	}
-	return word
+	return append(dst, word...)
 }
 
 // AppendJSON appends record row of the block as one JSON object: "kind", then

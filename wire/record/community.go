@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"net/netip"
+	"strings"
 )
 
 // Numbers of protocols without ports (IANA).
@@ -13,12 +14,19 @@ const (
 	protoICMPv6 = 58
 )
 
+// communityIDSize is the size of a Community ID: "1:" and the base64 of 20 bytes.
+const communityIDSize = 2 + 28
+
 // CommunityID returns the Community ID of a flow, version 1 with seed 0
 // (https://github.com/corelight/community-id-spec). For ICMP the ports are type
 // and code of what the source sent.
 func CommunityID(src, dst netip.Addr, srcPort, dstPort uint16, proto uint8) string {
+	return string(appendCommunityID(nil, src, dst, srcPort, dstPort, proto))
+}
+
+func appendCommunityID(out []byte, src, dst netip.Addr, srcPort, dstPort uint16, proto uint8) []byte {
 	if !src.IsValid() || !dst.IsValid() {
-		return ""
+		return out
 	}
 	oneWay := false
 	switch proto {
@@ -30,16 +38,25 @@ func CommunityID(src, dst netip.Addr, srcPort, dstPort uint16, proto uint8) stri
 	if c := src.Compare(dst); !oneWay && (c > 0 || c == 0 && srcPort > dstPort) {
 		src, dst, srcPort, dstPort = dst, src, dstPort, srcPort
 	}
-	b := make([]byte, 2, 40) // the seed
-	b = append(b, src.AsSlice()...)
-	b = append(b, dst.AsSlice()...)
+	var buf [40]byte
+	b := appendAddr(buf[:2], src) // behind the seed
+	b = appendAddr(b, dst)
 	b = append(b, proto, 0)
 	if proto == protoICMP || proto == protoICMPv6 || srcPort|dstPort != 0 || hasPorts(proto) {
 		b = binary.BigEndian.AppendUint16(b, srcPort)
 		b = binary.BigEndian.AppendUint16(b, dstPort)
 	}
 	sum := sha1.Sum(b)
-	return "1:" + base64.StdEncoding.EncodeToString(sum[:])
+	return base64.StdEncoding.AppendEncode(append(out, "1:"...), sum[:])
+}
+
+func appendAddr(dst []byte, a netip.Addr) []byte {
+	if a.Is4() {
+		raw := a.As4()
+		return append(dst, raw[:]...)
+	}
+	raw := a.As16()
+	return append(dst, raw[:]...)
 }
 
 func hasPorts(proto uint8) bool {
@@ -80,9 +97,14 @@ func (b *Block) AddCommunityID() {
 	}
 	srcPort, dstPort, proto := b.column("src_port", Uint), b.column("dst_port", Uint), b.column("proto", Uint)
 	c := Column{Name: name, Type: String, Dict: make([]string, b.Rows), Index: make([]uint32, b.Rows)}
+	var all strings.Builder // one piece of memory for the words
+	all.Grow(communityIDSize * b.Rows)
 	for row := range b.Rows {
-		c.Dict[row] = CommunityID(src.addr(row), dst.addr(row),
-			uint16(srcPort.number(row)), uint16(dstPort.number(row)), uint8(proto.number(row)))
+		var buf [communityIDSize]byte
+		start := all.Len()
+		all.Write(appendCommunityID(buf[:0], src.addr(row), dst.addr(row),
+			uint16(srcPort.number(row)), uint16(dstPort.number(row)), uint8(proto.number(row))))
+		c.Dict[row] = all.String()[start:]
 		c.Index[row] = uint32(row)
 	}
 	b.Columns = append(b.Columns, c)
