@@ -39,8 +39,8 @@ func (d *dictionary) size(i uint32) int {
 }
 
 // find returns the number of a word, which it enters if it is new, and by how
-// many bytes the dictionary grew.
-func (d *dictionary) find(s string) (i uint32, grew int) {
+// many bytes the dictionary grew. A text is entered as clean makes it.
+func (d *dictionary) find(s string, text bool) (i uint32, grew int) {
 	if d.again(s) {
 		return d.last, 0
 	}
@@ -51,6 +51,11 @@ func (d *dictionary) find(s string) (i uint32, grew int) {
 	if d.slots[at] != 0 {
 		d.last = d.slots[at] - 1
 		return d.last, 0
+	}
+	if text {
+		if t := clean(s); t != s {
+			return d.find(t, false)
+		}
 	}
 	d.text = append(d.text, s...)
 	d.ends = append(d.ends, uint32(len(d.text)))
