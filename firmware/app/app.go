@@ -61,12 +61,12 @@ func (r *reader) uint32() uint32 {
 }
 
 // list8 and list16 take a list whose length in bytes stands before it.
-func (r *reader) list8() *reader  { return r.sub(int(r.uint8())) }
-func (r *reader) list16() *reader { return r.sub(int(r.uint16())) }
+func (r *reader) list8() reader  { return r.sub(int(r.uint8())) }
+func (r *reader) list16() reader { return r.sub(int(r.uint16())) }
 
-func (r *reader) sub(n int) *reader {
+func (r *reader) sub(n int) reader {
 	b := r.bytes(n)
-	return &reader{b, r.ok}
+	return reader{b, r.ok}
 }
 
 // IsShort reports whether a parser wants more bytes of the message.

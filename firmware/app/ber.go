@@ -4,14 +4,14 @@ import "strconv"
 
 // tlv takes a value in BER (ITU-T X.690, section 8.1) with a tag of one byte
 // and a definite length.
-func (r *reader) tlv() (tag uint8, v *reader) {
+func (r *reader) tlv() (tag uint8, v reader) {
 	tag = r.uint8()
 	n := int(r.uint8())
 	if n >= 0x80 {
 		octets := n & 0x7f
 		if octets == 0 || octets > 3 {
 			r.b, r.ok = nil, false
-			return 0, &reader{}
+			return 0, reader{}
 		}
 		n = 0
 		for range octets {

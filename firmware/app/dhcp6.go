@@ -98,7 +98,7 @@ func dhcp6Options(r *reader, rec *record.DHCP6, depth int) error {
 		if !v.ok {
 			return errShort
 		}
-		if err := dhcp6Option(code, v, rec, depth); err != nil {
+		if err := dhcp6Option(code, &v, rec, depth); err != nil {
 			return err
 		}
 	}

@@ -51,7 +51,7 @@ func (r *dnsReader) edns(n int, rec *record.DNS) {
 			}
 			switch code {
 			case optionSubnet:
-				rec.Subnet = subnet(value)
+				rec.Subnet = subnet(&value)
 			case optionError:
 				if info := value.uint16(); value.ok && len(rec.Errors) < maxErrors {
 					rec.Errors = append(rec.Errors, extendedError(info, value.b))

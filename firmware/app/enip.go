@@ -10,12 +10,12 @@ import (
 // Commands of the encapsulation (ODVA, The EtherNet/IP specification, section
 // 2-3.2) and services of CIP (volume 1, appendix A).
 var (
-	enipCommands = map[uint16]string{
+	enipCommands = [256]string{
 		0x0000: "nop", 0x0004: "list_services", 0x0063: "list_identity", 0x0064: "list_interfaces",
 		0x0065: "register_session", 0x0066: "unregister_session", 0x006f: "send_rr_data", 0x0070: "send_unit_data",
 		0x0072: "indicate_status", 0x0073: "cancel",
 	}
-	cipServices = map[uint8]string{
+	cipServices = [128]string{
 		0x01: "get_attributes_all", 0x02: "set_attributes_all", 0x03: "get_attribute_list", 0x04: "set_attribute_list",
 		0x05: "reset", 0x06: "start", 0x07: "stop", 0x08: "create", 0x09: "delete", 0x0a: "multiple_service_packet",
 		0x0d: "apply_attributes", 0x0e: "get_attribute_single", 0x10: "set_attribute_single", 0x11: "find_next",
@@ -63,11 +63,10 @@ func ParseENIP(b []byte, rec *record.ENIP, all bool) (int, error) {
 	if !r.ok {
 		return 0, errShort
 	}
-	name := enipCommands[command]
-	if name == "" {
+	if int(command) >= len(enipCommands) || enipCommands[command] == "" {
 		return 0, errOther
 	}
-	rec.Command, rec.Session, rec.Status = name, session, status
+	rec.Command, rec.Session, rec.Status = enipCommands[command], session, status
 	if size > len(r.b) {
 		return 0, errShort
 	}

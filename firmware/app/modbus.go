@@ -58,9 +58,9 @@ func ParseModbus(b []byte, response bool, rec *record.Modbus) (int, error) {
 			rec.Exception = strconv.Itoa(int(code))
 		}
 	case function == 43:
-		modbusDevice(body, response, rec)
+		modbusDevice(&body, response, rec)
 	case !response || function == 5 || function == 6 || function == 15 || function == 16:
-		modbusRange(function, body, rec)
+		modbusRange(function, &body, rec)
 	}
 	return 6 + size, nil
 }

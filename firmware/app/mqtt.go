@@ -65,7 +65,7 @@ func ParseMQTT(b []byte, rec *record.MQTT) (size int, more bool, err error) {
 	if typ == 0 || typ == mqttAuth && rec.Version != "5" {
 		return 0, false, errOther
 	}
-	body := r
+	body := *r
 	switch {
 	case typ == mqttPublish:
 		if len(body.b) > length {
@@ -80,9 +80,9 @@ func ParseMQTT(b []byte, rec *record.MQTT) (size int, more bool, err error) {
 	}
 	switch typ {
 	case mqttConnect:
-		mqttConnected(body, rec)
+		mqttConnected(&body, rec)
 	case mqttConnAck:
-		mqttAnswer(body, rec)
+		mqttAnswer(&body, rec)
 	case mqttPublish:
 		topic := body.list16()
 		if !topic.ok {
@@ -94,7 +94,7 @@ func ParseMQTT(b []byte, rec *record.MQTT) (size int, more bool, err error) {
 		rec.Published = addTopic(rec.Published, topic.b)
 		return size, true, nil
 	case mqttSubscribe:
-		mqttSubscribed(body, rec)
+		mqttSubscribed(&body, rec)
 	}
 	if !body.ok {
 		return size, false, errOther

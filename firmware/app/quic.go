@@ -2,6 +2,7 @@ package app
 
 import (
 	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -279,7 +280,7 @@ func (h *QUICHandshake) start(version uint32, dcid []byte) {
 func (h *QUICHandshake) open(side int, packet []byte, at int) ([]byte, bool) {
 	if h.keys[side] == nil {
 		label := [2]string{"client in", "server in"}[side]
-		h.keys[side] = newQUICKeys(h.version, expandLabel(h.secret, label, sha256.Size))
+		h.keys[side] = newQUICKeys(h.version, expandLabel(hmac.New(sha256.New, h.secret), label, sha256.Size))
 	}
 	return h.keys[side].open(packet, at)
 }

@@ -3,8 +3,9 @@ package app
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/sha256"
+	"hash"
 	"slices"
 )
 
@@ -20,11 +21,12 @@ func newQUICKeys(version uint32, secret []byte) *quicKeys {
 	if version == quic2 {
 		prefix = "quicv2 "
 	}
-	block, err := aes.NewCipher(expandLabel(secret, prefix+"key", 16))
+	mac := hmac.New(sha256.New, secret)
+	block, err := aes.NewCipher(expandLabel(mac, prefix+"key", 16))
 	if err != nil {
 		panic(err) // the size is right
 	}
-	head, err := aes.NewCipher(expandLabel(secret, prefix+"hp", 16))
+	head, err := aes.NewCipher(expandLabel(mac, prefix+"hp", 16))
 	if err != nil {
 		panic(err)
 	}
@@ -32,17 +34,19 @@ func newQUICKeys(version uint32, secret []byte) *quicKeys {
 	if err != nil {
 		panic(err)
 	}
-	return &quicKeys{seal: seal, iv: expandLabel(secret, prefix+"iv", 12), head: head}
+	return &quicKeys{seal: seal, iv: expandLabel(mac, prefix+"iv", 12), head: head}
 }
 
-// expandLabel is HKDF-Expand-Label without a context (RFC 8446, section 7.1).
-func expandLabel(secret []byte, label string, size int) []byte {
-	info := append([]byte{0, byte(size), byte(6 + len(label))}, "tls13 "+label...)
-	out, err := hkdf.Expand(sha256.New, secret, string(append(info, 0)), size)
-	if err != nil {
-		panic(err) // the size is right
-	}
-	return out
+// expandLabel is HKDF-Expand-Label without a context (RFC 8446, section 7.1),
+// of at most the 32 bytes that one round of HKDF-Expand with HMAC-SHA-256 and
+// the secret for its key makes (RFC 5869, section 2.3). The hash of the secret
+// is made once for all labels.
+func expandLabel(mac hash.Hash, label string, size int) []byte {
+	mac.Reset()
+	info := append(make([]byte, 0, 64), 0, byte(size), byte(6+len(label)))
+	info = append(append(info, "tls13 "...), label...)
+	mac.Write(append(info, 0, 1)) // no context, first round
+	return mac.Sum(nil)[:size]
 }
 
 // open removes the protection of a packet whose number stands at an offset

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"slices"
+	"strings"
 )
 
 // The functions of this file look at the first payload that one side of a flow
@@ -49,6 +50,9 @@ func LooksLikeRDP(b []byte) bool {
 // LooksLikeSMTP takes a greeting that names the protocol, or the client's
 // (RFC 5321, section 4.1.1.1).
 func LooksLikeSMTP(b []byte) bool {
+	if len(b) == 0 || strings.IndexByte("EeHh2", b[0]) < 0 { // almost all
+		return false
+	}
 	line, _ := cutLine(b)
 	upper := bytes.ToUpper(line[:min(len(line), 200)])
 	return bytes.HasPrefix(upper, []byte("EHLO ")) || bytes.HasPrefix(upper, []byte("HELO ")) ||

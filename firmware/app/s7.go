@@ -48,7 +48,7 @@ func ParseS7(b []byte, rec *record.S7) (int, error) {
 	}
 	if typ != 0xf0 { // not data
 		rec.Protocol, rec.Message = "cotp", cotpTypes[typ]
-		cotpParameters(cotp, rec)
+		cotpParameters(&cotp, rec)
 		if rec.Message == "" {
 			return size, errOther
 		}
@@ -116,7 +116,7 @@ func s7Message(r *reader, rec *record.S7) error {
 		rec.PDUSize = p.uint16()
 	case (function == 4 || function == 5) && typ == 1:
 		for range min(p.uint8(), maxList) {
-			if item := s7Item(p); item != "" {
+			if item := s7Item(&p); item != "" {
 				rec.Items = append(rec.Items, item)
 			}
 		}

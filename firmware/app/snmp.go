@@ -43,7 +43,7 @@ func ParseSNMP(b []byte, rec *record.SNMP) error {
 	case version == 3:
 		rec.Version = "3"
 		var plain bool
-		if r, plain = snmpUser(r, rec); !plain {
+		if r, plain = snmpUser(&r, rec); !plain {
 			if !r.ok {
 				return errShort
 			}
@@ -52,20 +52,20 @@ func ParseSNMP(b []byte, rec *record.SNMP) error {
 	default:
 		return errOther
 	}
-	return snmpPDU(r, rec)
+	return snmpPDU(&r, rec)
 }
 
 // snmpUser reads the header and the security parameters of version 3 (RFC
 // 3412, section 6; RFC 3414, section 2.4). What it returns is in front of the
 // PDU, if that is plain.
-func snmpUser(r *reader, rec *record.SNMP) (pdu *reader, plain bool) {
+func snmpUser(r *reader, rec *record.SNMP) (pdu reader, plain bool) {
 	_, header := r.tlv()
 	header.integer() // message id
 	header.integer() // largest message
 	_, flags := header.tlv()
 	model := header.integer()
 	if !header.ok || len(flags.b) != 1 {
-		return &reader{}, false
+		return reader{}, false
 	}
 	rec.Security = [...]string{"none", "auth", "priv", "auth+priv"}[flags.b[0]&3]
 	_, params := r.tlv()
@@ -82,7 +82,7 @@ func snmpUser(r *reader, rec *record.SNMP) (pdu *reader, plain bool) {
 	}
 	tag, scoped := r.tlv()
 	if tag != 0x30 { // encrypted
-		return r, false
+		return *r, false
 	}
 	scoped.tlv() // context engine
 	scoped.tlv() // context name

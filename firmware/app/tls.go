@@ -254,7 +254,7 @@ func (h *Handshake) certificates(end uint8, body []byte) {
 }
 
 // list24 takes a list whose length in 3 bytes stands before it.
-func (r *reader) list24() *reader {
+func (r *reader) list24() reader {
 	high := int(r.uint8())
 	return r.sub(high<<16 | int(r.uint16()))
 }

@@ -57,7 +57,7 @@ func ParseClientHello(body []byte, transport byte) (*ClientHello, error) {
 		return nil, err
 	}
 	h := &ClientHello{Session: session.b}
-	err := extensions(r, func(typ uint16, e *reader) {
+	err := extensions(r, func(typ uint16, e reader) {
 		p.extensions = append(p.extensions, typ)
 		switch typ {
 		case extServerName:
@@ -70,7 +70,7 @@ func ParseClientHello(body []byte, transport byte) (*ClientHello, error) {
 			p.signatures = e.list16().b
 		case extALPN:
 			list := e.list16()
-			first := *list
+			first := list
 			p.alpn = first.list8().b
 			h.ALPN = protocols(list)
 		case extSupportedVersions:
@@ -123,7 +123,7 @@ func ParseServerHello(body []byte) (*ServerHello, error) {
 	}
 	h := &ServerHello{Version: tlsVersion(legacy), Cipher: tlsCipher(cipher), Retry: string(random) == retryRandom}
 	var types []uint16
-	err := extensions(r, func(typ uint16, e *reader) {
+	err := extensions(r, func(typ uint16, e reader) {
 		types = append(types, typ)
 		switch typ {
 		case extALPN:
@@ -152,7 +152,7 @@ func (h *ServerHello) fill(rec *record.TLS) {
 }
 
 // extensions calls f for each extension; a hello may have none at all.
-func extensions(r *reader, f func(typ uint16, e *reader)) error {
+func extensions(r *reader, f func(typ uint16, e reader)) error {
 	if len(r.b) == 0 {
 		return nil
 	}
@@ -168,7 +168,7 @@ func extensions(r *reader, f func(typ uint16, e *reader)) error {
 
 // serverName returns the host name of a server name list (RFC 6066,
 // section 3).
-func serverName(list *reader) string {
+func serverName(list reader) string {
 	for list.ok && len(list.b) > 0 {
 		typ, name := list.uint8(), list.list16()
 		if typ == 0 && name.ok {
@@ -180,7 +180,7 @@ func serverName(list *reader) string {
 
 // protocols returns a protocol name list (RFC 7301, section 3.1) without the
 // values that GREASE adds (RFC 8701).
-func protocols(list *reader) []string {
+func protocols(list reader) []string {
 	var names []string
 	for list.ok && len(list.b) > 0 && len(names) < maxALPN {
 		name := list.list8().b
@@ -193,7 +193,7 @@ func protocols(list *reader) []string {
 }
 
 // bestVersion returns the highest version of a list, or 0.
-func bestVersion(list *reader) uint16 {
+func bestVersion(list reader) uint16 {
 	var all []uint16
 	for len(list.b) >= 2 {
 		if v := list.uint16(); !isGrease(v) {

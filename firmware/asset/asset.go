@@ -98,7 +98,11 @@ func (t *Table) bind(now record.Nanos, d *device, addr netip.Addr) {
 	if d == nil || !addr.IsValid() || addr.IsUnspecified() || addr.IsMulticast() || addr.IsLoopback() {
 		return
 	}
-	if mac, ok := t.byAddr[addr]; ok && mac != d.rec.MAC {
+	mac, ok := t.byAddr[addr]
+	if ok && mac == d.rec.MAC { // it is among its addresses
+		return
+	}
+	if ok {
 		if was := t.devices[mac]; was != nil { // it has moved
 			t.due(was, int64(now))
 			was.rec.Addrs = slices.DeleteFunc(was.rec.Addrs, func(s string) bool { return s == addr.String() })

@@ -44,10 +44,19 @@ type Said struct {
 
 // compare puts facts in an order that is the same for everybody.
 func (f *Fact) compare(o *Fact) int {
-	return cmp.Or(
-		cmp.Compare(f.kind, o.kind), bytes.Compare(f.mac[:], o.mac[:]), f.addr.Compare(o.addr),
-		cmp.Compare(f.text, o.text), f.also.Compare(o.also), cmp.Compare(f.vlan, o.vlan),
-	)
+	switch { // cmp.Or would make every comparison each time
+	case f.kind != o.kind:
+		return cmp.Compare(f.kind, o.kind)
+	case f.mac != o.mac:
+		return bytes.Compare(f.mac[:], o.mac[:])
+	case f.addr != o.addr:
+		return f.addr.Compare(o.addr)
+	case f.text != o.text:
+		return cmp.Compare(f.text, o.text)
+	case f.also != o.also:
+		return f.also.Compare(o.also)
+	}
+	return cmp.Compare(f.vlan, o.vlan)
 }
 
 // maxNotes bounds the facts that wait: a busy network says a few hundred
@@ -56,7 +65,8 @@ const maxNotes = 1 << 14
 
 // Notes are facts on their way to a Table. They are not for concurrent use.
 type Notes struct {
-	facts   map[noteKey]*Said
+	index   map[noteKey]int // in facts
+	facts   []Said
 	dropped uint64
 }
 
@@ -68,7 +78,7 @@ type noteKey struct {
 }
 
 // NewNotes returns empty Notes.
-func NewNotes() *Notes { return &Notes{facts: make(map[noteKey]*Said)} }
+func NewNotes() *Notes { return &Notes{index: make(map[noteKey]int)} }
 
 // Dropped returns how many facts had no room.
 func (n *Notes) Dropped() uint64 { return n.dropped }
@@ -79,7 +89,8 @@ func (n *Notes) add(now record.Nanos, f Fact) {
 		return
 	}
 	key := noteKey{f, int64(now) / 1e9}
-	if s := n.facts[key]; s != nil {
+	if i, ok := n.index[key]; ok {
+		s := &n.facts[i]
 		s.first, s.last = min(s.first, now), max(s.last, now)
 		return
 	}
@@ -87,15 +98,15 @@ func (n *Notes) add(now record.Nanos, f Fact) {
 		n.dropped++
 		return
 	}
-	n.facts[key] = &Said{f, now, now}
+	n.index[key] = len(n.facts)
+	n.facts = append(n.facts, Said{f, now, now})
 }
 
 // Take appends all facts to dst and forgets them.
 func (n *Notes) Take(dst []Said) []Said {
-	for _, s := range n.facts {
-		dst = append(dst, *s)
-	}
-	clear(n.facts)
+	dst = append(dst, n.facts...)
+	clear(n.index)
+	n.facts = n.facts[:0]
 	return dst
 }
 
@@ -104,7 +115,10 @@ func (n *Notes) Take(dst []Said) []Said {
 // at its first and at its last time.
 func join(all []Said) []Said {
 	slices.SortFunc(all, func(a, b Said) int {
-		return cmp.Or(a.Fact.compare(&b.Fact), cmp.Compare(a.first, b.first))
+		if c := a.Fact.compare(&b.Fact); c != 0 {
+			return c
+		}
+		return cmp.Compare(a.first, b.first)
 	})
 	n := 0
 	for _, s := range all {
@@ -122,7 +136,10 @@ func join(all []Said) []Said {
 		}
 	}
 	slices.SortFunc(all, func(a, b Said) int {
-		return cmp.Or(cmp.Compare(a.first, b.first), a.Fact.compare(&b.Fact))
+		if a.first != b.first {
+			return cmp.Compare(a.first, b.first)
+		}
+		return a.Fact.compare(&b.Fact)
 	})
 	return all
 }

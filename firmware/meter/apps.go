@@ -23,6 +23,7 @@ type apps struct {
 	from       uint8 // its sender
 	whole      bool  // it was captured to its end
 	packet     packet
+	message    record.DNS // scratch
 
 	certs map[[32]byte]record.X509 // by SHA-256
 	count appCounts
@@ -40,7 +41,7 @@ func newApps(out *output) *apps {
 	a := &apps{index: newIndex(), out: out, links: newLinks(), certs: make(map[[32]byte]record.X509), count: appCounts{malformed: make(map[string]uint64)}}
 	a.dns = app.NewTransactions(func(rec *record.DNS) { out.add(record.DNSDef, rec) })
 	a.notes = asset.NewNotes()
-	out.observe = a.notes.Observe
+	out.notes = a.notes
 	a.violations = newViolations(out)
 	return a
 }

@@ -21,6 +21,7 @@ type devices struct {
 
 	mu      sync.Mutex
 	turns   map[uint32]*turn // that are not learnt yet
+	spare   *turn            // memory for the next
 	ended   []uint32         // by shard: the last turn that it handed over
 	waiting int              // facts in turns
 	dropped uint64
@@ -40,6 +41,9 @@ const (
 	// maxSaid bounds the facts that wait for a shard that is slower than the
 	// others.
 	maxSaid = 1 << 17
+
+	// maxSpare bounds the facts for which memory is kept: most turns have a few.
+	maxSpare = 1 << 10
 )
 
 func newDevices(shards int) *devices {
@@ -54,7 +58,9 @@ func (d *devices) handOver(shard int, number uint32, at int64, notes *asset.Note
 	defer d.mu.Unlock()
 	t := d.turns[number]
 	if t == nil {
-		t = new(turn)
+		if t, d.spare = d.spare, nil; t == nil {
+			t = new(turn)
+		}
 		d.turns[number] = t
 	}
 	t.at = max(t.at, at)
@@ -76,6 +82,7 @@ func (d *devices) learn() {
 		}
 		d.table.Learn(t.said)
 		d.table.Advance(t.at)
+		d.forget(t)
 	}
 }
 
@@ -96,6 +103,16 @@ func (d *devices) next() *turn {
 		d.waiting -= len(t.said)
 	}
 	return t
+}
+
+// forget keeps the memory of a turn that was learnt.
+func (d *devices) forget(t *turn) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if cap(t.said) <= maxSpare {
+		*t = turn{said: t.said[:0]}
+		d.spare = t
+	}
 }
 
 // drops returns how many facts were not learnt.

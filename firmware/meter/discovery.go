@@ -108,11 +108,13 @@ func (a *apps) localName(r *flow.Record, p *packet) bool {
 	}
 	rec := record.Names{Protocol: a.name(r.Parser), Count: r.Sides[p.From].Packets}
 	rec.Time, rec.Flow, rec.SrcAddr, rec.SrcPort, rec.DstAddr, rec.DstPort = head(r, p)
-	parse := app.ParseMDNS
+	var err error
 	if rec.Protocol == nameNBNS {
-		parse = app.ParseNBNS
+		err = app.ParseNBNS(p.payload, &rec)
+	} else {
+		err = app.ParseMDNS(p.payload, &rec)
 	}
-	if parse(p.payload, &rec) != nil {
+	if err != nil {
 		a.malformed(r)
 	}
 	if len(rec.Questions)+len(rec.Answers) == 0 {

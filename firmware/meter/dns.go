@@ -7,8 +7,9 @@ import (
 )
 
 func (a *apps) dnsMessage(r *flow.Record, p *packet) bool {
-	rec := record.DNS{Time: record.Nanos(p.Time), Flow: r.ID, Proto: r.Key.Proto()}
-	if app.ParseDNS(p.payload, &rec) != nil {
+	rec := &a.message
+	*rec = record.DNS{Time: record.Nanos(p.Time), Flow: r.ID, Proto: r.Key.Proto()}
+	if app.ParseDNS(p.payload, rec) != nil {
 		a.malformed(r)
 		if rec.QType == "" {
 			return false // not even a question
@@ -19,7 +20,7 @@ func (a *apps) dnsMessage(r *flow.Record, p *packet) bool {
 		client = 1 - client
 	}
 	rec.SrcAddr, rec.SrcPort, rec.DstAddr, rec.DstPort = ends(r, client)
-	a.dns.Add(&rec)
+	a.dns.Add(rec)
 	return true
 }
 

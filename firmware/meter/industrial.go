@@ -21,20 +21,17 @@ func industrialParsers() []parser {
 // their messages begin; of one that goes on in the next segment only the front
 // is known. What changes a device is recorded each time, the polls are sampled.
 
-// add adds a record of a message that may also have been left out: only what
-// is added costs memory.
-func add[T any](o *output, def *record.Def, rec T) { o.add(def, &rec) }
-
 // maxInSegment bounds the messages of one segment.
 const maxInSegment = 16
 
 func (a *apps) modbus(r *flow.Record, p *packet) bool {
 	return a.each(r, p, func(b []byte, all bool) (int, error) {
-		rec := record.Modbus{Count: r.Sides[p.From].Packets}
-		rec.Time, rec.Flow, rec.SrcAddr, rec.SrcPort, rec.DstAddr, rec.DstPort = head(r, p)
-		n, err := app.ParseModbus(b, rec.SrcPort == portModbus, &rec)
+		var rec record.Modbus
+		n, err := app.ParseModbus(b, r.Key.Port(p.From) == portModbus, &rec)
 		if err == nil && (all || rec.Write || rec.Exception != "") {
-			add(a.out, record.ModbusDef, rec)
+			rec.Count = r.Sides[p.From].Packets
+			rec.Time, rec.Flow, rec.SrcAddr, rec.SrcPort, rec.DstAddr, rec.DstPort = head(r, p)
+			a.out.add(record.ModbusDef, &rec)
 		}
 		return n, err
 	})
@@ -43,11 +40,11 @@ func (a *apps) modbus(r *flow.Record, p *packet) bool {
 func (a *apps) dnp3(r *flow.Record, p *packet) bool {
 	return a.each(r, p, func(b []byte, all bool) (int, error) {
 		var rec record.DNP3
-		rec.Time, rec.Flow, rec.SrcAddr, rec.SrcPort, rec.DstAddr, rec.DstPort = head(r, p)
-		rec.Count = r.Sides[p.From].Packets
 		n, err := app.ParseDNP3(b, &rec)
 		if err == nil && (all || app.DNP3Changes(rec.Function)) {
-			add(a.out, record.DNP3Def, rec)
+			rec.Count = r.Sides[p.From].Packets
+			rec.Time, rec.Flow, rec.SrcAddr, rec.SrcPort, rec.DstAddr, rec.DstPort = head(r, p)
+			a.out.add(record.DNP3Def, &rec)
 		}
 		return n, err
 	})
@@ -57,12 +54,13 @@ func (a *apps) dnp3(r *flow.Record, p *packet) bool {
 func (a *apps) s7(r *flow.Record, p *packet) bool {
 	found := false
 	a.each(r, p, func(b []byte, all bool) (int, error) {
-		rec := record.S7{Count: r.Sides[p.From].Packets}
-		rec.Time, rec.Flow, rec.SrcAddr, rec.SrcPort, rec.DstAddr, rec.DstPort = head(r, p)
+		var rec record.S7
 		n, err := app.ParseS7(b, &rec)
 		found = found || rec.Protocol != "" && rec.Protocol != "cotp"
 		if rec.Message != "" && (all || app.S7Changes(rec.Function)) {
-			add(a.out, record.S7Def, rec)
+			rec.Count = r.Sides[p.From].Packets
+			rec.Time, rec.Flow, rec.SrcAddr, rec.SrcPort, rec.DstAddr, rec.DstPort = head(r, p)
+			a.out.add(record.S7Def, &rec)
 		}
 		return n, err
 	})
@@ -71,11 +69,12 @@ func (a *apps) s7(r *flow.Record, p *packet) bool {
 
 func (a *apps) enip(r *flow.Record, p *packet) bool {
 	return a.each(r, p, func(b []byte, all bool) (int, error) {
-		rec := record.ENIP{Count: r.Sides[p.From].Packets}
-		rec.Time, rec.Flow, rec.SrcAddr, rec.SrcPort, rec.DstAddr, rec.DstPort = head(r, p)
+		var rec record.ENIP
 		n, err := app.ParseENIP(b, &rec, all)
 		if rec.Command != "" && (all || app.CIPChanges(rec.Service)) {
-			add(a.out, record.ENIPDef, rec)
+			rec.Count = r.Sides[p.From].Packets
+			rec.Time, rec.Flow, rec.SrcAddr, rec.SrcPort, rec.DstAddr, rec.DstPort = head(r, p)
+			a.out.add(record.ENIPDef, &rec)
 		}
 		return n, err
 	})
@@ -83,11 +82,12 @@ func (a *apps) enip(r *flow.Record, p *packet) bool {
 
 func (a *apps) bacnet(r *flow.Record, p *packet) bool {
 	return a.each(r, p, func(b []byte, all bool) (int, error) {
-		rec := record.BACnet{Count: r.Sides[p.From].Packets}
-		rec.Time, rec.Flow, rec.SrcAddr, rec.SrcPort, rec.DstAddr, rec.DstPort = head(r, p)
+		var rec record.BACnet
 		err := app.ParseBACnet(b, &rec)
 		if rec.PDU != "" && (all || app.BACnetChanges(rec.Service)) {
-			add(a.out, record.BACnetDef, rec)
+			rec.Count = r.Sides[p.From].Packets
+			rec.Time, rec.Flow, rec.SrcAddr, rec.SrcPort, rec.DstAddr, rec.DstPort = head(r, p)
+			a.out.add(record.BACnetDef, &rec)
 		}
 		return len(b), err
 	})

@@ -126,7 +126,7 @@ func run(ctx context.Context, cfg Config, d *devices) error {
 	m := &meter{cfg: cfg, number: cfg.FirstFlow, words: make(words), frags: flow.NewFragments(), out: newOutput(cfg.Out, cfg.MaxBatchAge, kinds), devices: d}
 	m.apps = newApps(m.out)
 	if cfg.FlowsOnly {
-		m.out.observe = nil
+		m.out.notes = nil
 	}
 	if cfg.shard.number == 0 {
 		d.table = m.newTable()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/taproot-sensor/taproot/firmware/asset"
 	"github.com/taproot-sensor/taproot/wire/batch"
 	"github.com/taproot-sensor/taproot/wire/record"
 )
@@ -27,7 +28,7 @@ type output struct {
 	raw     []byte // scratch
 	body    []byte
 	err     error           // of the first Write that failed; all after it is lost
-	observe func(rec any)   // is shown each record first; may be nil
+	notes   *asset.Notes    // are shown each record first; may be nil
 	kinds   map[string]bool // that are wanted
 
 	count outputCounts
@@ -78,8 +79,8 @@ func newOutput(w io.Writer, maxAge time.Duration, kinds map[string]bool) *output
 
 // add packs the record that rec points to, of kind def.
 func (o *output) add(def *record.Def, rec any) {
-	if o.observe != nil {
-		o.observe(rec)
+	if o.notes != nil {
+		o.notes.Observe(rec)
 	}
 	p := &o.records
 	if def == record.SensorDef {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
+	"net/netip"
 	"reflect"
 	"slices"
 	"time"
@@ -21,10 +22,11 @@ const (
 // A Builder gathers records of one kind into a block. It keeps no reference to
 // what it was given.
 type Builder struct {
-	def  *Def
-	rows int
-	size int
-	cols []column
+	def    *Def
+	rows   int
+	size   int
+	fields []field
+	cols   []column // of each of fields
 
 	order   []place // rows by time
 	scratch scratch
@@ -38,10 +40,11 @@ type place struct {
 
 // NewBuilder returns an empty Builder for kind def.
 func NewBuilder(def *Def) *Builder {
-	b := &Builder{def: def, cols: make([]column, len(def.Fields))}
+	b := &Builder{def: def, fields: make([]field, len(def.Fields)), cols: make([]column, len(def.Fields))}
 	for i, f := range def.Fields {
-		field := def.typ.Field(i)
-		b.cols[i].typ, b.cols[i].at, b.cols[i].load = f.Type, field.Offset, loadOf(f.Type, field.Type.Size())
+		in := def.typ.Field(i)
+		b.fields[i] = field{at: uint32(in.Offset), load: loadOf(f.Type, in.Type.Size())}
+		b.cols[i].typ = f.Type
 	}
 	return b
 }
@@ -61,20 +64,42 @@ func (b *Builder) Size() int { return b.size }
 // bug and panics.
 //
 // Fields are read by their offsets: reflect would take three times as long.
+// Most of a record is zero, for which a field's column is not even looked at.
 func (b *Builder) Append(rec any) {
 	v := reflect.ValueOf(rec)
 	if v.Kind() != reflect.Pointer || v.Type().Elem() != b.def.typ || b.Full() {
-		panic(fmt.Sprintf("record: appending %T to a builder of kind %q with %d rows", rec, b.def.Kind, b.rows))
+		panic(fmt.Sprintf("record: appending %v to a builder of kind %q with %d rows", v.Type(), b.def.Kind, b.rows))
 	}
 	base := v.UnsafePointer()
 	size := b.size
-	for i := range b.cols {
-		c := &b.cols[i]
-		p := unsafe.Add(base, c.at)
+	for i := range b.fields {
+		f := &b.fields[i]
+		p := unsafe.Add(base, f.at)
 		var n int64
-		switch c.load {
-		case loadWord:
-			size += c.append(p, b.rows)
+		switch f.load {
+		case loadString:
+			if s := *(*string)(p); s != "" || f.used {
+				f.used = true
+				size += b.cols[i].text(s, b.rows)
+			}
+			continue
+		case loadAddr:
+			if a := (*netip.Addr)(p); f.used || a.IsValid() {
+				f.used = true
+				size += b.cols[i].addr(a, b.rows)
+			}
+			continue
+		case loadMAC:
+			if m := (*HardwareAddr)(p); f.used || *m != (HardwareAddr{}) {
+				f.used = true
+				size += b.cols[i].mac(m, b.rows)
+			}
+			continue
+		case loadStrings:
+			if list := *(*[]string)(p); f.used || len(list) > 0 {
+				f.used = true
+				size += b.cols[i].list(list, b.rows)
+			}
 			continue
 		case load8:
 			n = int64(*(*uint8)(p))
@@ -91,8 +116,9 @@ func (b *Builder) Append(rec any) {
 		case loadSigned32:
 			n = int64(*(*int32)(p))
 		}
-		if n != 0 || c.used {
-			size += c.number(n, b.rows)
+		if n != 0 || f.used {
+			f.used = true
+			size += b.cols[i].number(n, b.rows)
 		}
 	}
 	b.rows++
@@ -107,8 +133,8 @@ func (b *Builder) AppendBlock(dst []byte) []byte {
 		return dst
 	}
 	used := 0
-	for i := range b.cols {
-		if b.cols[i].used || i == 0 {
+	for i, f := range b.fields {
+		if f.used || i == 0 {
 			used++
 		}
 	}
@@ -117,12 +143,11 @@ func (b *Builder) AppendBlock(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(used))
 	b.sort()
 	for i := range b.cols {
-		c := &b.cols[i]
-		if !c.used && i != 0 {
+		if !b.fields[i].used && i != 0 {
 			continue
 		}
 		dst = appendText(dst, b.def.Fields[i].Name)
-		dst = b.appendColumn(dst, c)
+		dst = b.appendColumn(dst, &b.cols[i])
 	}
 	return dst
 }
@@ -181,7 +206,10 @@ func (b *Builder) appendColumn(dst []byte, c *column) []byte {
 func (b *Builder) Reset() {
 	b.rows, b.size = 0, 0
 	for i := range b.cols {
-		b.cols[i].reset()
+		if b.fields[i].used {
+			b.fields[i].used = false
+			b.cols[i].reset()
+		}
 	}
 }
 

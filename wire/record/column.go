@@ -6,22 +6,33 @@ import (
 	"unsafe"
 )
 
+// A field is where a record has the value of a column. What is asked of every
+// field of every record is here, and little; the columns are large.
+type field struct {
+	at   uint32 // offset in the struct
+	load uint8
+	used bool // the column has a value that is not zero
+}
+
 // How a field is read: as a number of so many bits, or as a word.
 const (
-	loadWord = iota
-	load8    // 8, 16, 32 and 64 bits; bool too is a byte that is 0 or 1
+	load8 = iota // 8, 16, 32 and 64 bits; bool too is a byte that is 0 or 1
 	load16
 	load32
 	load64
 	loadSigned8
 	loadSigned16
 	loadSigned32
+	loadAddr
+	loadMAC
+	loadString
+	loadStrings
 )
 
 func loadOf(typ Type, size uintptr) uint8 {
 	switch {
 	case typ.inDict():
-		return loadWord
+		return loadAddr + uint8(typ-Addr)
 	case size == 8:
 		return load64
 	case typ == Int:
@@ -34,49 +45,40 @@ func loadOf(typ Type, size uintptr) uint8 {
 // none of them: most columns have nothing else.
 type column struct {
 	typ   Type
-	load  uint8
-	used  bool     // some value is not zero
-	at    uintptr  // of the field in the struct
 	nums  []int64  // numbers; Bool has 0 and 1
 	index []uint32 // words: of each value in dict
 	lens  []uint32 // Strings: values per row
 	dict  dictionary
 }
 
-// append adds the word or list that p points to and returns about how many
-// bytes that makes.
-func (c *column) append(p unsafe.Pointer, row int) int {
-	switch c.typ {
-	case Addr:
-		a := (*netip.Addr)(p)
-		switch {
-		case a.Is4():
-			raw := a.As4()
-			return c.word(raw[:], row)
-		case a.IsValid():
-			raw := a.As16()
-			return c.word(raw[:], row)
-		}
-		return c.word(nil, row)
-	case MAC:
-		if m := (*HardwareAddr)(p); *m != (HardwareAddr{}) {
-			return c.word(m[:], row)
-		}
-		return c.word(nil, row)
-	case String:
-		return c.text(*(*string)(p), row)
+// The methods below add the value of a row, and return about how many bytes
+// that makes. The first value of a column is not zero.
+
+func (c *column) addr(a *netip.Addr, row int) int {
+	switch {
+	case a.Is4():
+		raw := a.As4()
+		return c.word(raw[:], row)
+	case a.IsValid():
+		raw := a.As16()
+		return c.word(raw[:], row)
 	}
-	return c.list(*(*[]string)(p), row)
+	return c.word(nil, row)
+}
+
+func (c *column) mac(m *HardwareAddr, row int) int {
+	if *m == (HardwareAddr{}) {
+		return c.word(nil, row)
+	}
+	return c.word(m[:], row)
 }
 
 // numberSize is about how many bytes a number makes.
 const numberSize = 2
 
-// number adds a number, which is not the first unless it is not zero.
 func (c *column) number(n int64, row int) int {
 	grew := numberSize
-	if !c.used {
-		c.used = true
+	if len(c.nums) == 0 {
 		grew += row * numberSize
 		c.nums = slices.Grow(c.nums, row+1)[:row]
 		clear(c.nums)
@@ -95,7 +97,7 @@ func (c *column) int(row int) int64 {
 
 // gather puts the numbers of all rows, in order, into dst, whose memory it uses.
 func (c *column) gather(dst []int64, order []place) []int64 {
-	if !c.used {
+	if len(c.nums) == 0 {
 		return make([]int64, len(order))
 	}
 	dst = slices.Grow(dst, len(order))[:len(order)]
@@ -106,32 +108,19 @@ func (c *column) gather(dst []int64, order []place) []int64 {
 }
 
 func (c *column) text(s string, row int) int {
-	if s == "" && !c.used {
-		return 0
-	}
-	if !c.dict.again(s) {
-		s = clean(s)
-	}
 	return c.begin(row) + c.refer(s)
 }
 
 func (c *column) word(raw []byte, row int) int {
-	if len(raw) == 0 && !c.used {
-		return 0
-	}
 	return c.begin(row) + c.refer(unsafe.String(unsafe.SliceData(raw), len(raw)))
 }
 
 // begin gives the rows before the first word the empty one.
 func (c *column) begin(row int) int {
-	if c.used {
+	if row == 0 || len(c.index) > 0 {
 		return 0
 	}
-	c.used = true
-	if row == 0 {
-		return 0
-	}
-	none, grew := c.dict.find("")
+	none, grew := c.dict.find("", false)
 	for range row {
 		c.index = append(c.index, none)
 	}
@@ -140,34 +129,26 @@ func (c *column) begin(row int) int {
 
 // refer adds a word.
 func (c *column) refer(s string) int {
-	i, grew := c.dict.find(s)
+	i, grew := c.dict.find(s, c.typ >= String)
 	c.index = append(c.index, i)
 	return 1 + grew
 }
 
 func (c *column) list(list []string, row int) int {
-	if len(list) == 0 && !c.used {
-		return 0
-	}
 	grew := 1
-	if !c.used {
-		c.used = true
+	if len(c.lens) == 0 {
 		c.lens = slices.Grow(c.lens, row+1)[:row]
 		clear(c.lens)
 		grew += row
 	}
 	c.lens = append(c.lens, uint32(len(list)))
 	for _, s := range list {
-		if !c.dict.again(s) {
-			s = clean(s)
-		}
 		grew += c.refer(s)
 	}
 	return grew
 }
 
 func (c *column) reset() {
-	c.used = false
 	c.nums, c.index, c.lens = c.nums[:0], c.index[:0], c.lens[:0]
 	c.dict.reset()
 }

@@ -12,11 +12,14 @@ import (
 // It is a table of its own rather than a map of Go's: it is emptied with each
 // block, keeps its words in one piece of memory, and takes a third of the time.
 type dictionary struct {
-	text  []byte   // the words, one behind the other
-	ends  []uint32 // of each in text
-	slots []uint32 // by hash: number of the word + 1, 0 for empty
-	last  uint32   // the one found last: most come again
+	text   []byte         // the words, one behind the other
+	ends   []uint32       // of each in text
+	slots  []uint32       // by hash: number of the word + 1, 0 for empty
+	recent [recent]uint32 // by something cheaper, the one found last: most come again
 }
+
+// recent is how many words a dictionary looks at before it makes a hash.
+const recent = 16
 
 // hashSeed keeps whose words are in the traffic from choosing collisions.
 var hashSeed = maphash.MakeSeed()
@@ -39,28 +42,34 @@ func (d *dictionary) size(i uint32) int {
 }
 
 // find returns the number of a word, which it enters if it is new, and by how
-// many bytes the dictionary grew.
-func (d *dictionary) find(s string) (i uint32, grew int) {
-	if d.again(s) {
-		return d.last, 0
+// many bytes the dictionary grew. A text is entered as clean makes it.
+func (d *dictionary) find(s string, text bool) (i uint32, grew int) {
+	last := &d.recent[0]
+	if n := len(s); n > 0 {
+		last = &d.recent[(s[0]+3*s[n-1]+byte(n))%recent]
+	}
+	if len(d.ends) > 0 && d.word(*last) == s {
+		return *last, 0
 	}
 	if 2*len(d.ends) >= len(d.slots) {
 		d.grow()
 	}
 	at := d.slot(s)
 	if d.slots[at] != 0 {
-		d.last = d.slots[at] - 1
-		return d.last, 0
+		*last = d.slots[at] - 1
+		return *last, 0
+	}
+	if text {
+		if t := clean(s); t != s {
+			return d.find(t, false)
+		}
 	}
 	d.text = append(d.text, s...)
 	d.ends = append(d.ends, uint32(len(d.text)))
 	d.slots[at] = uint32(len(d.ends))
-	d.last = d.slots[at] - 1
-	return d.last, 1 + len(s)
+	*last = d.slots[at] - 1
+	return *last, 1 + len(s)
 }
-
-// again reports whether s is the word that was found last.
-func (d *dictionary) again(s string) bool { return len(d.ends) > 0 && d.word(d.last) == s }
 
 // slot returns where a word is, or may be put.
 func (d *dictionary) slot(s string) uint32 {
@@ -91,7 +100,7 @@ func (d *dictionary) reset() {
 		d.slots = d.slots[:max(minSlots, need)]
 	}
 	clear(d.slots)
-	d.text, d.ends, d.last = d.text[:0], d.ends[:0], 0
+	d.text, d.ends, d.recent = d.text[:0], d.ends[:0], [recent]uint32{}
 }
 
 // clean returns s as a text that a column may have: UTF-8, and at most MaxText
