@@ -146,6 +146,7 @@ func (c *column) refer(s string) int {
 }
 
 func (c *column) list(list []string, row int) int {
+	list = list[:min(len(list), MaxValues)]
 	if len(list) == 0 && !c.used {
 		return 0
 	}
