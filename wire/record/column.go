@@ -135,6 +135,7 @@ func (c *column) refer(s string) int {
 }
 
 func (c *column) list(list []string, row int) int {
+	list = list[:min(len(list), MaxValues)]
 	grew := 1
 	if len(c.lens) == 0 {
 		c.lens = slices.Grow(c.lens, row+1)[:row]

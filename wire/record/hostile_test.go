@@ -2,6 +2,7 @@ package record_test
 
 import (
 	"encoding/binary"
+	"strings"
 	"testing"
 
 	"github.com/taproot-sensor/taproot/wire/record"
@@ -28,5 +29,32 @@ func TestListsThatAddUpToNothing(t *testing.T) {
 	if err == nil {
 		blk.AppendJSON(nil, 1)
 		t.Error("a list of 4096 million values in 1 MiB is accepted")
+	}
+}
+
+// One row is never more than a message could say: its text is read by people and
+// their programs, a word of 1024 bytes again for each value.
+func TestLongList(t *testing.T) {
+	list := make([]string, 2*record.MaxValues)
+	for i := range list {
+		list[i] = "word"
+	}
+	b := record.NewBuilder(record.DNSDef)
+	b.Append(&record.DNS{Time: 1, Answers: list})
+	blk, _, err := record.ParseBlock(b.AppendBlock(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range blk.Columns {
+		if c.Type == record.Strings && len(c.Lens) == 1 && c.Lens[0] != 0 && c.Lens[0] != record.MaxValues {
+			t.Errorf("column %q has %d values", c.Name, c.Lens[0])
+		}
+	}
+	long := []byte("\x01x\x01\x02\x02ts\x04\x01\x02\x01l\x09")
+	data := binary.AppendUvarint([]byte{1, 0}, record.MaxValues+1)
+	data = append(data, make([]byte, record.MaxValues+1)...)
+	long = append(binary.AppendUvarint(long, uint64(len(data))), data...)
+	if _, _, err := record.ParseBlock(long); err == nil || !strings.Contains(err.Error(), "at most 32768") {
+		t.Errorf("error = %v", err)
 	}
 }

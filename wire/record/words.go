@@ -3,7 +3,6 @@ package record
 import (
 	"encoding/binary"
 	"fmt"
-	"math"
 	"math/bits"
 	"slices"
 )
@@ -187,7 +186,11 @@ func (c *Column) parseDict(r *reader, rows int, form byte) {
 		values = 0
 		for i, n := range c.Lens {
 			c.first[i] = uint32(values)
-			if values += int(min(n, math.MaxInt32/2)); values > len(r.b) { // an int of 32 bits would not hold the sum
+			if n > MaxValues {
+				r.fail(fmt.Errorf("list of %d values, at most %d fit", n, MaxValues))
+				return
+			}
+			if values += int(n); values > len(r.b) {
 				r.fail(errShort)
 				return
 			}
