@@ -28,6 +28,7 @@ func TestRigPlayed(t *testing.T) {
 		missing(t, lacking)
 	}
 	const port = "tprig2"
+	exec.Command("ip", "link", "del", port).Run() // of a test that was killed
 	if out, err := exec.Command("ip", "tuntap", "add", "dev", port, "mode", "tap").CombinedOutput(); err != nil {
 		t.Skipf("no interface for the tap port: %v: %s", err, out)
 	}
