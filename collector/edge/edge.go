@@ -45,6 +45,8 @@ const (
 
 // Journal stores batches; *journal.Journal does.
 type Journal interface {
+	// Append keeps nothing of the body once it returns, and calls done when the
+	// entry is durable or never will be.
 	Append(e journal.Entry, done func(error))
 	Stored(sensor [32]byte, boot [16]byte) ranges.Set
 	// Pressure is from 0, while the journal keeps up, to 1, when it refuses.
@@ -159,6 +161,7 @@ func (e *Edge) data(d []byte, id uint32, from Peer) {
 	}
 	if whole := e.take(l, number, &chunk, from); whole != nil {
 		e.store(l, chunk.Batch, whole)
+		putBuffer(whole)
 	}
 }
 

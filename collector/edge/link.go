@@ -89,11 +89,11 @@ func (e *Edge) take(l *link, number uint64, d *session.Data, from Peer) (whole [
 	}
 	p := l.partial[d.Batch]
 	if p == nil {
-		if l.scattered() && d.Batch != l.stored.Next() || !e.hold(l, int(d.Size)) {
+		if l.scattered() && d.Batch != l.stored.Next() || !e.hold(l, bufferSize(int(d.Size))) {
 			e.counters.add(dropNoRoom)
 			return nil
 		}
-		p = &partial{bytes: make([]byte, d.Size)}
+		p = &partial{bytes: getBuffer(int(d.Size))}
 		if l.partial == nil {
 			l.partial = map[uint64]*partial{}
 		}
@@ -126,7 +126,7 @@ func (e *Edge) take(l *link, number uint64, d *session.Data, from Peer) (whole [
 // may be: then only the lowest that lacks is taken.
 func (l *link) scattered() bool { return len(l.stored.Runs())+len(l.storing) >= maxRuns }
 
-// hold reserves room for an incomplete batch of l with n bytes. l.mu is held.
+// hold reserves room for an incomplete batch of l in a buffer of n bytes. l.mu is held.
 func (e *Edge) hold(l *link, n int) bool {
 	n += partialCost
 	if l.gone || l.held+n > maxHeld {
@@ -142,7 +142,7 @@ func (e *Edge) hold(l *link, n int) bool {
 
 // forget drops the incomplete batch n and gives its room back. l.mu is held.
 func (l *link) forget(e *Edge, n uint64) {
-	size := len(l.partial[n].bytes) + partialCost
+	size := cap(l.partial[n].bytes) + partialCost
 	delete(l.partial, n)
 	l.held -= size
 	e.held.Add(int64(-size))

@@ -93,8 +93,8 @@ func (t *table) column(name string, typ record.Type) int {
 // sensor left out is zero, and an address or text that is none is empty.
 // Readers see NULL only where a file is older than a column.
 //
-// Numbers are written as differences: a dictionary of them costs three times
-// the processor time, for its hashing, and a tenth more bytes in a flow record.
+// Numbers are written as differences: with dictionaries a flow record took about
+// a tenth more processor time, for their hashing, and 64 bytes instead of 60.
 func node(columnType string) parquet.Node {
 	switch columnType {
 	case record.Bool.String():
