@@ -18,7 +18,9 @@ type dictionary struct {
 	recent [recent]uint32 // by something cheaper, the one found last: most come again
 }
 
-// recent is how many words a dictionary looks at before it makes a hash.
+// recent is how many words are remembered, of which the one that has the first
+// byte, the last and the size in common with another is compared before a hash
+// is made.
 const recent = 16
 
 // hashSeed keeps whose words are in the traffic from choosing collisions.
