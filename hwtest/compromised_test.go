@@ -11,8 +11,16 @@ import (
 func TestCompromisedMeterX86(t *testing.T) {
 	compromisedMeter(t, "qemu-x86-64", rig.Config{Direct: true})
 }
-func TestCompromisedMeterARM64(t *testing.T) { compromisedMeter(t, "qemu-arm64", rig.Config{}) }
-func TestCompromisedMeterARMHF(t *testing.T) { compromisedMeter(t, "qemu-armhf", rig.Config{}) }
+
+func TestCompromisedMeterARM64(t *testing.T) {
+	long(t)
+	compromisedMeter(t, "qemu-arm64", rig.Config{})
+}
+
+func TestCompromisedMeterARMHF(t *testing.T) {
+	long(t)
+	compromisedMeter(t, "qemu-armhf", rig.Config{})
+}
 
 // compromisedMeter: a frame has found a hole in the decoder, and what runs
 // in meter is the attacker's. It tries to talk on the tapped cable and to get at

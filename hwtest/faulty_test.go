@@ -13,6 +13,7 @@ import (
 // then process 1 hangs: the sensor meters on, its operator learns how often that
 // was, and the watchdog resets a machine that nobody else could.
 func TestFaultySensor(t *testing.T) {
+	long(t)
 	l := newLab(t, "qemu-x86-64")
 	l.image = imageWithTag(t, l, "faulty")
 	l.boot(rig.Config{Direct: true})

@@ -36,6 +36,14 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// long skips a scenario that takes minutes, but for make hwtest.
+func long(t *testing.T) {
+	t.Helper()
+	if os.Getenv("TAPROOT_HWTEST") != "all" {
+		t.Skip("takes minutes: make hwtest runs it")
+	}
+}
+
 // tools builds the programs, once.
 func tools(t *testing.T) rig.Tools {
 	t.Helper()

@@ -22,6 +22,7 @@ import (
 // of this host. The first outlet feeds the board, the second presses its button.
 // The scenario and the rig are those of a real board.
 func TestRigPlayed(t *testing.T) {
+	long(t)
 	made := newLab(t, "qemu-x86-64")
 	pdu, lacking := wiredtest.StartPDU(t)
 	if pdu == nil {

@@ -131,6 +131,7 @@ func udpFrame(from, to uint16) []byte {
 // updated to the next with a patch, and back when that is withdrawn, with
 // traffic on the tap port all the time.
 func TestReleases(t *testing.T) {
+	long(t)
 	w := newWorkshop(t, "qemu-x86-64")
 	one, two := w.build("one"), w.build("two")
 	w.how.Image = one

@@ -13,7 +13,10 @@ import (
 func TestUpdateTrialUEFI(t *testing.T)  { updateTrial(t, "qemu-x86-64", rig.Config{}, true) }
 func TestUpdateTrialBIOS(t *testing.T)  { updateTrial(t, "qemu-x86-64", rig.Config{BIOS: true}, false) }
 func TestUpdateTrialUBoot(t *testing.T) { updateTrial(t, "qemu-armhf", rig.Config{}, true) }
-func TestUpdateTrialARM64(t *testing.T) { updateTrial(t, "qemu-arm64", rig.Config{}, false) }
+func TestUpdateTrialARM64(t *testing.T) {
+	long(t)
+	updateTrial(t, "qemu-arm64", rig.Config{}, false)
+}
 
 // updateTrial is an update with a real loader, disk and variables, of an image
 // that installs itself. If it is to fail first, the first trial is not approved:
