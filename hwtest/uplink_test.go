@@ -434,7 +434,7 @@ func TestEdgeDropsHostileDatagrams(t *testing.T) {
 		{"forged tag", edit(data, 16, 1), "drop_tag"},
 		{"forged header", edit(data, 15, 1), "drop_tag"},
 		{"forged box", edit(data, len(data)-1, 1), "drop_replay"}, // its number has come, so it is not even opened
-		{"truncated DATA", data[:30], "drop_kernel"}, // by the socket's filter
+		{"truncated DATA", data[:30], "drop_kernel"},              // by the socket's filter
 		{"no such session", edit(data, 4, 0xff), "drop_no_session"},
 		{"other version", edit(data, 2, 3), "drop_version"},
 		{"not ours", []byte("GET / HTTP/1.0\r\n\r\n"), "drop_kernel"},
