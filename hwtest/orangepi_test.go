@@ -12,6 +12,7 @@ import (
 // emulated board has no button to switch it off with, so that only a kind of
 // record is waited for that comes before the end of a flow.
 func TestOrangePi(t *testing.T) {
+	long(t)
 	l := newLab(t, "orangepi-pc")
 	l.boot(rig.Config{})
 	l.expect(`U-Boot SPL `)

@@ -12,7 +12,12 @@ import (
 
 func TestUpdateTrialUEFI(t *testing.T)  { updateTrial(t, "qemu-x86-64", rig.Config{}, true) }
 func TestUpdateTrialBIOS(t *testing.T)  { updateTrial(t, "qemu-x86-64", rig.Config{BIOS: true}, false) }
-func TestUpdateTrialUBoot(t *testing.T) { updateTrial(t, "qemu-armhf", rig.Config{}, true) }
+
+func TestUpdateTrialUBoot(t *testing.T) {
+	long(t)
+	updateTrial(t, "qemu-armhf", rig.Config{}, true)
+}
+
 func TestUpdateTrialARM64(t *testing.T) {
 	long(t)
 	updateTrial(t, "qemu-arm64", rig.Config{}, false)
