@@ -10,8 +10,8 @@ import (
 	"github.com/taproot-sensor/taproot/hwtest/rig"
 )
 
-func TestUpdateTrialUEFI(t *testing.T)  { updateTrial(t, "qemu-x86-64", rig.Config{}, true) }
-func TestUpdateTrialBIOS(t *testing.T)  { updateTrial(t, "qemu-x86-64", rig.Config{BIOS: true}, false) }
+func TestUpdateTrialUEFI(t *testing.T) { updateTrial(t, "qemu-x86-64", rig.Config{}, true) }
+func TestUpdateTrialBIOS(t *testing.T) { updateTrial(t, "qemu-x86-64", rig.Config{BIOS: true}, false) }
 
 func TestUpdateTrialUBoot(t *testing.T) {
 	long(t)

@@ -34,10 +34,10 @@ type wish struct {
 	buf   []byte
 	reply chan reply
 
-	first    uint32 // sequences from here on are of this wish
-	got      ranges.Set // of buf
-	again    time.Time
-	tries    int
+	first uint32     // sequences from here on are of this wish
+	got   ranges.Set // of buf
+	again time.Time
+	tries int
 }
 
 // A reply ends a wish.
