@@ -214,7 +214,7 @@ func runUplink(ctx context.Context, log *slog.Logger) error {
 	files := uplink.NewFiles()
 	orders := os.NewFile(uplinkFetch, "fetch")
 	go func() {
-		if err := fetch.Serve(ctx, orders, &fetch.Either{fetch.NewHTTPS(c.Site), files}); err != nil {
+		if err := fetch.Serve(ctx, orders, &fetch.Either{HTTPS: fetch.NewHTTPS(c.Site), Session: files}); err != nil {
 			log.Error("fetching updates", "err", err)
 		}
 	}()

@@ -55,11 +55,13 @@ type Server struct {
 	saved time.Time
 }
 
-// Handler serves releases over HTTP, with ranges.
+// Handler serves the files of releases over HTTP, with ranges, to anybody. It
+// answers no questions: who asks says what has failed, and that is for sensors
+// with a session to say.
 func (s *Server) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name, ok := strings.CutPrefix(r.URL.Path, prefix)
-		if !ok || r.Method != http.MethodGet && r.Method != http.MethodHead {
+		if !ok || !release.IsFile(name) || r.Method != http.MethodGet && r.Method != http.MethodHead {
 			http.NotFound(w, r)
 			return
 		}

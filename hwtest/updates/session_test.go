@@ -145,7 +145,7 @@ func TestReleaseOverSession(t *testing.T) {
 			second := w.sign(imageOf(t, "pc", "1.1"), stable)
 			w.publish()
 			files := session(t, &rollout.Server{Dir: w.served, Log: slog.New(slog.DiscardHandler)}, lossy)
-			w.fetch.Fetcher = &fetch.Either{shut{}, files}
+			w.fetch.Fetcher = &fetch.Either{HTTPS: shut{}, Session: files}
 			start := time.Now()
 			got, how, err := w.run(slotOf("another"), slots.State{})
 			if err != nil || how != second.Target || !bytes.Equal(got, slotOf("pc1.1")) {

@@ -33,6 +33,7 @@ import (
 	"github.com/taproot-sensor/taproot/firmware/update"
 	"github.com/taproot-sensor/taproot/provisioning/releases"
 	"github.com/taproot-sensor/taproot/wire/delta"
+	"github.com/taproot-sensor/taproot/wire/release"
 	"github.com/taproot-sensor/taproot/wire/site"
 )
 
@@ -104,8 +105,8 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// serve returns the sensor's way to a server: HTTPS, and the socket between its
-// two processes.
+// serve returns the sensor's way to a server: HTTPS and, in place of a session,
+// the server itself; and the socket between the sensor's two processes.
 func serve(t *testing.T, s *rollout.Server) fetch.Fetcher {
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -136,7 +137,12 @@ func serve(t *testing.T, s *rollout.Server) fetch.Fetcher {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- fetch.Serve(ctx, conn, fetch.NewHTTPS(where)) }()
+	https := fetch.NewHTTPS(where)
+	question := release.Query{Board: "pc", Unit: "0011223344556677", Slot: strings.Repeat("0", 64)}.Name()
+	if _, err := https.Fetch(t.Context(), question, 0, make([]byte, release.MaxOffer)); !errors.Is(err, fetch.ErrNone) {
+		t.Errorf("a question without a session: %v", err)
+	}
+	go func() { done <- fetch.Serve(ctx, conn, &fetch.Either{HTTPS: https, Session: asked{s}}) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
@@ -144,6 +150,25 @@ func serve(t *testing.T, s *rollout.Server) fetch.Fetcher {
 		}
 	})
 	return &link
+}
+
+// asked is a server without a way to it.
+type asked struct{ *rollout.Server }
+
+func (a asked) Fetch(_ context.Context, name string, off int64, buf []byte) (int, error) {
+	content, err := a.Open(name)
+	if err != nil {
+		return 0, fetch.ErrNone
+	}
+	defer content.Close()
+	if _, err := content.Seek(off, io.SeekStart); err != nil {
+		return 0, err
+	}
+	n, err := io.ReadFull(content, buf)
+	if err == io.ErrUnexpectedEOF {
+		err = io.EOF
+	}
+	return n, err
 }
 
 func (w *world) sign(img releases.Image, o releases.SignOptions) releases.Named {

@@ -113,9 +113,9 @@ func TargetName(sum []byte, target string) string {
 	return "targets/" + hex.EncodeToString(sum) + "." + target
 }
 
-// A Query is a sensor's question which release is for it. Who asks is not
-// proven: the answer is worth nothing to a stranger, and what a stranger can do
-// by asking is to pause a rollout.
+// A Query is a sensor's question which release is for it. It is asked over the
+// sensor's session alone, since what has failed can pause a rollout. That the
+// unit is its own is not proven.
 type Query struct {
 	Board  string
 	Unit   string   // what stays of a sensor across boots, hex
