@@ -141,7 +141,8 @@ func TestLossy(t *testing.T) {
 	needRoad(t)
 	t.Parallel()
 	d := time.Minute
-	if text := os.Getenv("TAPROOT_LOSSY"); text != "" {
+	text := os.Getenv("TAPROOT_LOSSY")
+	if text != "" {
 		var err error
 		if d, err = time.ParseDuration(text); err != nil {
 			t.Fatal(err)
@@ -153,7 +154,7 @@ func TestLossy(t *testing.T) {
 	lossy := carry(t, bad, d)
 	t.Logf("NUMBERS goodput for %v with 30 %% lost each way, 10 %% swapped, 5 %% twice, 1 %% damaged: %.2f Mbit/s, %.0f %% of the %.2f Mbit/s without",
 		d, lossy*8/1e6, 100*lossy/clean, clean*8/1e6)
-	if lossy < clean/5 { // the goal is half; a floor for a machine that is busy
+	if text != "" && lossy < clean*2/5 { // the goal is half; a busy machine (make test) measures itself
 		t.Errorf("goodput is %.0f %% of that without loss", 100*lossy/clean)
 	}
 }
