@@ -179,9 +179,6 @@ func (u *Updater) Image() (io.ReaderAt, slots.Digest, error) {
 	return image, sum, err
 }
 
-// SlotSize is how many bytes a system has: a slot is filled whole.
-func (u *Updater) SlotSize() int64 { return u.table[u.running.Region()].Size }
-
 // RebootArgument returns what the kernel is to be told at the reboot that starts
 // what Install has armed.
 func (u *Updater) RebootArgument() string { return slots.RebootArgument(u.slots) }

@@ -87,9 +87,6 @@ func (f *Flight) RTT() time.Duration { return f.rtt.smooth }
 // Window returns how many bytes may be under way.
 func (f *Flight) Window() int { return int(f.control.window) }
 
-// Bytes returns how many are.
-func (f *Flight) Bytes() int { return f.bytes }
-
 // Datagram returns the size of datagrams that the path is known to take.
 func (f *Flight) Datagram() int { return f.mtu.size }
 
