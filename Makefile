@@ -23,7 +23,7 @@ run: build ## a sensor in QEMU, its collector, live; ONCE=1 ends by itself, PCAP
 
 test: build ## every test, the QEMU scenarios included
 	@scripts/install-deps test
-	TAPROOT_HWTEST=1 $(GO) test -timeout 25m ./...
+	TAPROOT_HWTEST=1 $(GO) test -timeout 40m ./...
 
 check: build ## gofmt, vet, race tests (no QEMU), staticcheck
 	@scripts/install-deps test
