@@ -23,6 +23,7 @@ func namedParsers() []parser {
 		{name: "ipsec", over: udp, ports: []uint16{500, 4500}, check: app.LooksLikeIKE},
 		{name: "ipsec", over: []uint8{protoESP}},
 		{name: "stun", over: udpTCP, check: app.LooksLikeSTUN, message: (*apps).stun},
+		{name: "dns", over: udp, check: app.LooksLikeDNS, message: (*apps).dnsMessage},
 		{name: "bgp", over: tcp, ports: []uint16{179}, anywhere: true, check: app.LooksLikeBGP},
 		{name: "ospf", over: []uint8{protoOSPF}, check: app.LooksLikeOSPF},
 		{name: "rtp", over: udp, check: app.LooksLikeRTP},

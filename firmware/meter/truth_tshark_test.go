@@ -12,19 +12,29 @@ import (
 )
 
 // tsharkFields are what is asked of tshark for each frame.
-var tsharkFields = []string{"frame.protocols", "frame.len", "dns.qry.name", "tls.handshake.extensions_server_name", "http.host",
-	"ip.src", "ip.dst", "ipv6.src", "ipv6.dst", "tcp.srcport", "tcp.dstport", "udp.srcport", "udp.dstport"}
+var tsharkFields = []string{"frame.protocols", "frame.len", "ip.src", "ip.dst", "ipv6.src", "ipv6.dst",
+	"ip.id", "ip.frag_offset", "ipv6.fraghdr.ident", "ipv6.fraghdr.offset", "tcp.srcport", "tcp.dstport", "udp.srcport", "udp.dstport",
+	"dns.qry.name", "dns.a", "dns.aaaa", "tls.handshake.extensions_server_name", "tls.handshake.ja3", "tls.handshake.ja3s", "http.host"}
+
+// tsharkTunnels are protocols that carry packets, as frame.protocols names them.
+var tsharkTunnels = []string{"ip", "ipv6", "gre", "vxlan", "geneve", "gtp", "teredo", "erspan", "etherip"}
+
+// A tsharkFrame has the values of one frame by field.
+type tsharkFrame map[string][]string
 
 // tsharkFacts is what tshark says of a capture.
 type tsharkFacts struct {
-	names map[string][]string // in DNS questions, in hellos, in Host, by tsharkFields
-	flows directed            // packets of TCP and UDP that are in no tunnel
+	values map[string][]string // by those of tsharkFields that parsers read
+	flows  directed            // of TCP and UDP, outermost
+	inner  directed            // of TCP and UDP in a tunnel, innermost; packets alone
+
+	fragments map[string][2]string // ports by what the fragments of a datagram share
 }
 
-// tsharkArgs asks for them, without putting fragments together: the first has
-// the ports of a flow, the others are counted with it.
+// tsharkArgs asks for the fields, without putting fragments together: the first
+// has the ports of a flow, the others are counted with it.
 func tsharkArgs() []string {
-	args := []string{"-o", "ip.defragment:FALSE", "-o", "ipv6.defragment:FALSE", "-T", "fields", "-E", "occurrence=a", "-E", "aggregator= "}
+	args := []string{"-o", "ip.defragment:FALSE", "-o", "ipv6.defragment:FALSE", "-T", "fields", "-E", "occurrence=a", "-E", "aggregator=|"}
 	for _, f := range tsharkFields {
 		args = append(args, "-e", f)
 	}
@@ -33,46 +43,122 @@ func tsharkArgs() []string {
 
 // tsharkRead reads what tshark printed.
 func tsharkRead(text string) tsharkFacts {
-	out := tsharkFacts{names: make(map[string][]string), flows: directed{}}
+	out := tsharkFacts{make(map[string][]string), directed{}, directed{}, make(map[string][2]string)}
 	for line := range strings.Lines(text) {
 		columns := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
 		if len(columns) != len(tsharkFields) {
 			continue
 		}
-		frame := make(map[string][]string)
+		frame := make(tsharkFrame)
 		for i, f := range tsharkFields {
-			frame[f] = strings.Fields(columns[i])
+			if columns[i] != "" {
+				frame[f] = strings.Split(columns[i], "|")
+			}
 		}
-		out.add(strings.Split(columns[0], ":"), frame)
+		protocols := strings.Split(columns[0], ":")
+		out.parsed(protocols, frame)
+		out.counted(protocols, frame)
 	}
 	return out
 }
 
-func (out *tsharkFacts) add(protocols []string, frame map[string][]string) {
+// parsed takes what parsers read: not of mDNS, nor of what tshark has the keys
+// for, nor names that it gives up on.
+func (out *tsharkFacts) parsed(protocols []string, frame tsharkFrame) {
 	has := func(p string) bool { return slices.Contains(protocols, p) }
-	for field, names := range frame {
-		switch {
-		case field == "dns.qry.name" && has("dns"), strings.HasPrefix(field, "tls."), field == "http.host" && has("tcp"):
-			for _, name := range names {
-				out.names[field] = append(out.names[field], strings.ToLower(strings.ReplaceAll(name, "<Root>", ".")))
+	for field, values := range frame {
+		name, _, _ := strings.Cut(field, ".")
+		if !slices.Contains([]string{"dns", "tls", "http"}, name) || name == "dns" && !has("dns") || name == "http" && (has("tls") || !has("tcp")) {
+			continue
+		}
+		for _, v := range values {
+			if v != "<Name too long>" {
+				out.values[field] = append(out.values[field], strings.ToLower(strings.ReplaceAll(v, "<Root>", ".")))
 			}
 		}
 	}
-	ends := slices.Concat(frame["ip.src"], frame["ipv6.src"], frame["ip.dst"], frame["ipv6.dst"])
-	for proto, name := range map[int]string{6: "tcp", 17: "udp"} {
-		src, dst := frame[name+".srcport"], frame[name+".dstport"]
-		if len(ends) != 2 || len(src) != 1 || len(dst) != 1 { // in a tunnel, or of another protocol
-			continue
-		}
-		number := func(s string) int { n, _ := strconv.Atoi(s); return n }
-		out.flows.add(ends[0], ends[1], number(src[0]), number(dst[0]), proto, 1, number(frame["frame.len"][0]))
+}
+
+// counted takes the packets and bytes of the frame's flows.
+func (out *tsharkFacts) counted(protocols []string, frame tsharkFrame) {
+	isIP := func(p string) bool { return p == "ip" || p == "ipv6" }
+	first := slices.IndexFunc(protocols, isIP)
+	if first < 0 {
+		return
+	}
+	size, _ := strconv.Atoi(frame["frame.len"][0])
+	out.add(out.flows, protocols[first:], frame, func(list []string) string { return list[0] }, size)
+	last := len(protocols) - 1
+	for !isIP(protocols[last]) {
+		last--
+	}
+	if last > first && slices.Contains(tsharkTunnels, protocols[last-1]) || last > first+1 && slices.Contains(tsharkTunnels, protocols[last-3]) && protocols[last-1] == "ethertype" {
+		out.add(out.inner, protocols[last:], frame, func(list []string) string { return list[len(list)-1] }, 0)
 	}
 }
 
+// add counts a packet whose protocols begin with IP; which says which of several
+// values is its own.
+func (out *tsharkFacts) add(to directed, protocols []string, frame tsharkFrame, which func([]string) string, size int) {
+	ip := protocols[0]
+	src, dst := which(frame[ip+".src"]), which(frame[ip+".dst"])
+	id, offset := frame["ip.id"], frame["ip.frag_offset"]
+	if ip == "ipv6" {
+		id, offset = frame["ipv6.fraghdr.ident"], frame["ipv6.fraghdr.offset"]
+	}
+	datagram := ""
+	if len(id) > 0 {
+		datagram = strings.Join([]string{src, dst, which(id)}, " ")
+	}
+	next := slices.DeleteFunc(slices.Clone(protocols[1:]), func(p string) bool { return strings.HasPrefix(p, "ipv6.") || p == "ah" })
+	number := func(s string) int { n, _ := strconv.Atoi(s); return n }
+	switch {
+	case len(next) > 0 && (next[0] == "tcp" || next[0] == "udp"):
+		ports := [2]string{which(frame[next[0]+".srcport"]), which(frame[next[0]+".dstport"])}
+		proto := map[string]int{"tcp": 6, "udp": 17}[next[0]]
+		to.add(src, dst, number(ports[0]), number(ports[1]), proto, 1, size)
+		if proto == 17 && datagram != "" {
+			out.fragments[datagram] = ports
+		}
+	case len(offset) > 0 && which(offset) != "0":
+		if ports, ok := out.fragments[datagram]; ok {
+			to.add(src, dst, number(ports[0]), number(ports[1]), 17, 1, size)
+		}
+	}
+}
+
+// recorded returns the packets and bytes of our flows, and the packets alone.
+func recorded(flows []fact) (both, packets directed) {
+	both, packets = directed{}, directed{}
+	for _, f := range flows {
+		src, dst, proto := f.text("src_addr"), f.text("dst_addr"), f.number("proto")
+		srcPort, dstPort := f.number("src_port"), f.number("dst_port")
+		both.add(src, dst, srcPort, dstPort, proto, f.number("src_packets"), f.number("src_bytes"))
+		both.add(dst, src, dstPort, srcPort, proto, f.number("dst_packets"), f.number("dst_bytes"))
+		packets.add(src, dst, srcPort, dstPort, proto, f.number("src_packets"), 0)
+		packets.add(dst, src, dstPort, srcPort, proto, f.number("dst_packets"), 0)
+	}
+	return both, packets
+}
+
+// words returns the words of a column's values, in lower case.
+func words(all map[string][]fact, kinds []string, column string) []string {
+	found := make(map[string]bool)
+	for _, kind := range kinds {
+		for _, f := range all[kind] {
+			for _, w := range strings.FieldsFunc(f.text(column), func(r rune) bool { return strings.ContainsRune(" []\"", r) }) {
+				found[strings.ToLower(w)] = true
+			}
+		}
+	}
+	return strict(slices.Collect(maps.Keys(found)))
+}
+
 // TestTruthTshark compares addresses, ports, packets and bytes of TCP and UDP,
-// and the names in DNS questions, in TLS and QUIC hellos and in the Host of HTTP,
-// with those that tshark finds in all of the real captures. It takes minutes, so
-// it runs where TAPROOT_TRUTH is set: in make truth.
+// the names and addresses in DNS, names and JA3 of TLS and QUIC hellos and the
+// Host of HTTP, with those that tshark finds in all of the real captures. It
+// takes minutes where tshark has not printed them before, so it runs where
+// TAPROOT_TRUTH is set: in make truth.
 func TestTruthTshark(t *testing.T) {
 	if os.Getenv("TAPROOT_TRUTH") == "" {
 		t.Skip("TAPROOT_TRUTH is not set")
@@ -81,15 +167,20 @@ func TestTruthTshark(t *testing.T) {
 	if err != nil {
 		t.Skip(err)
 	}
-	flows := score{name: "packets and bytes (tshark)"}
-	names := []struct {
+	flows, inner := score{name: "packets and bytes (tshark)"}, score{name: "packets in tunnels (tshark)"}
+	hellos := []string{"tls", "quic"}
+	values := []struct {
 		score         score
 		field, column string
 		kinds         []string
 		floor, files  int
 	}{
 		{score{name: "DNS names (tshark)"}, "dns.qry.name", "name", []string{"dns"}, 79, 81},
-		{score{name: "SNI (tshark)"}, "tls.handshake.extensions_server_name", "sni", []string{"tls", "quic"}, 147, 81},
+		{score{name: "DNS answers, IPv4 (tshark)"}, "dns.a", "answers", []string{"dns"}, 0, 0},
+		{score{name: "DNS answers, IPv6 (tshark)"}, "dns.aaaa", "answers", []string{"dns"}, 0, 0},
+		{score{name: "SNI (tshark)"}, "tls.handshake.extensions_server_name", "sni", hellos, 147, 81},
+		{score{name: "JA3 (tshark)"}, "tls.handshake.ja3", "ja3", hellos, 0, 0},
+		{score{name: "JA3S (tshark)"}, "tls.handshake.ja3s", "ja3s", hellos, 0, 0},
 		{score{name: "HTTP hosts (tshark)"}, "http.host", "host", []string{"http"}, 26, 81},
 	}
 	paths := corpus(t)
@@ -100,30 +191,21 @@ func TestTruthTshark(t *testing.T) {
 			continue
 		}
 		want, all, base := tsharkRead(text), facts(t, path), filepath.Base(path)
-		got := directed{}
-		for _, f := range all["flow"] {
-			src, dst, proto := f.text("src_addr"), f.text("dst_addr"), f.number("proto")
-			got.add(src, dst, f.number("src_port"), f.number("dst_port"), proto, f.number("src_packets"), f.number("src_bytes"))
-			got.add(dst, src, f.number("dst_port"), f.number("src_port"), proto, f.number("dst_packets"), f.number("dst_bytes"))
-		}
+		both, packets := recorded(all["flow"])
 		if len(want.flows) > 0 {
-			flows.compare(t, base, slices.Sorted(slices.Values(got.lines())), slices.Sorted(slices.Values(want.flows.lines())))
+			flows.compare(t, base, both.sorted(), want.flows.sorted())
 		}
-		for i := range names {
-			n := &names[i]
-			found := make(map[string]bool)
-			for _, kind := range n.kinds {
-				for _, f := range all[kind] {
-					found[strings.ToLower(f.text(n.column))] = true
-				}
-			}
-			n.score.compare(t, base, strict(slices.Collect(maps.Keys(found))), strict(want.names[n.field]))
+		if len(want.inner) > 0 {
+			inner.compare(t, base, packets.sorted(), want.inner.sorted())
+		}
+		for i := range values {
+			v := &values[i]
+			v.score.compare(t, base, words(all, v.kinds, v.column), strict(want.values[v.field]))
 		}
 	}
-	// The floors are what five of the folders have alone (ja4, ipfixprobe, joy,
-	// retina, ics), where all is found.
 	flows.floor(t, 1347, 77)
-	for i := range names {
-		names[i].score.floor(t, names[i].floor, names[i].files)
+	inner.floor(t, 0, 0)
+	for i := range values {
+		values[i].score.floor(t, values[i].floor, values[i].files)
 	}
 }
