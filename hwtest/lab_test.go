@@ -154,11 +154,10 @@ func (l *lab) switchOn(d rig.Device) {
 
 func (l *lab) tapIsSilent() {
 	l.t.Helper()
-	if l.machine.Tap == nil {
-		return
-	}
-	if n, first := l.machine.Tap.Heard(); n > 0 {
-		l.t.Errorf("tap port sent %d frames; the first of them: %x", n, first)
+	for _, tap := range l.machine.Taps {
+		if n, first := tap.Heard(); n > 0 {
+			l.t.Errorf("a tap port sent %d frames; the first of them: %x", n, first)
+		}
 	}
 }
 
