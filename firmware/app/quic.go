@@ -18,12 +18,18 @@ const (
 	maxFrames       = 64 // of one of them
 
 	quic2 = 0x6b3343cf // RFC 9369
+
+	// Facebook's, after drafts 22 and 27.
+	mvfst1 = 0xfaceb001
+	mvfst2 = 0xfaceb002
+	mvfstE = 0xfaceb00e
 )
 
 // LooksLikeQUIC reports whether a datagram begins with a long header of QUIC,
-// of a version whose first packets can be read (RFC 9000, section 17.2).
+// of a version whose first packets can be read (RFC 9000, section 17.2), or with
+// one of Google's.
 func LooksLikeQUIC(b []byte) bool {
-	return len(b) > 6 && b[0]&0x80 != 0 && b[5] <= maxConnectionID && quicSalt(binary.BigEndian.Uint32(b[1:])) != ""
+	return clearVersion(b) != "" || len(b) > 6 && b[0]&0x80 != 0 && b[5] <= maxConnectionID && quicSalt(binary.BigEndian.Uint32(b[1:])) != ""
 }
 
 // quicSalt returns what the first keys of a version are made with (RFC 9001,
@@ -36,8 +42,16 @@ func quicSalt(version uint32) string {
 		return "\x0d\xed\xe3\xde\xf7\x00\xa6\xdb\x81\x93\x81\xbe\x6e\x26\x9d\xcb\xf9\xbd\x2e\xd9"
 	case version >= 0xff00001d && version <= 0xff000020:
 		return "\xaf\xbf\xec\x28\x99\x93\xd2\x4c\x9e\x97\x86\xf1\x9c\x61\x11\xe0\x43\x90\xa8\x99"
-	case version >= 0xff000017 && version <= 0xff00001c:
+	case version >= 0xff000017 && version <= 0xff00001c, version == mvfst2, version == mvfstE:
 		return "\xc3\xee\xf7\x12\xc7\x2e\xbb\x5a\x11\xa7\xd2\x43\x2b\xb4\x63\x65\xbe\xf9\xf5\x02"
+	case version == 0xff000015, version == 0xff000016, version == mvfst1:
+		return "\x7f\xbc\xdb\x0e\x7c\x66\xbb\xe9\x19\x3a\x96\xcd\x21\x51\x9e\xbd\x7a\x02\x64\x4a"
+	case version == quicQ050:
+		return "\x50\x45\x74\xef\xd0\x66\xfe\x2f\x9d\x94\x5c\xfc\xdb\xd3\xa7\xf0\xd3\xb5\x6b\x45"
+	case version == quicT050:
+		return "\x7f\xf5\x79\xe5\xac\xd0\x72\x91\x55\x80\x30\x4c\x43\xa2\x36\x7c\x60\x48\x83\x10"
+	case version == quicT051:
+		return "\x7a\x4e\xde\xf4\xe7\xcc\xee\x5f\xa4\x50\x6c\x19\x12\x4f\xc8\xcc\xda\x6e\x03\x3d"
 	}
 	return ""
 }
@@ -50,6 +64,8 @@ func quicVersion(v uint32) string {
 		return "2"
 	case v>>8 == 0xff0000:
 		return fmt.Sprintf("draft-%d", v&0xff)
+	case quicOfGoogle(v):
+		return string(binary.BigEndian.AppendUint32(nil, v))
 	}
 	return fmt.Sprintf("0x%08x", v)
 }
@@ -66,13 +82,16 @@ type QUICHandshake struct {
 	crypto   [2]Stream    // what they sent in CRYPTO frames
 	read     [2]bool      // their hellos
 	initials int
+	google   bool // the handshake is none of TLS, so the client's hello is all that is read
 }
 
 // Started reports whether the client's hello, or either, was read.
 func (h *QUICHandshake) Started() bool { return h.read[0] || h.read[1] }
 
 // Done reports whether there is nothing more to read.
-func (h *QUICHandshake) Done() bool { return h.read[0] && h.read[1] || h.initials >= maxInitials }
+func (h *QUICHandshake) Done() bool {
+	return h.read[0] && (h.read[1] || h.google) || h.initials >= maxInitials
+}
 
 // errSealed marks a packet that the keys do not open.
 var errSealed = errors.New("packet does not open")
@@ -80,6 +99,9 @@ var errSealed = errors.New("packet does not open")
 // Read takes a datagram of an end: packets with long headers, one behind the
 // other (RFC 9000, section 12.2).
 func (h *QUICHandshake) Read(end uint8, b []byte) error {
+	if v := clearVersion(b); v != "" && h.secret == nil {
+		return h.clear(end, v, b)
+	}
 	for len(b) > 6 && b[0]&0x80 != 0 && !h.Done() {
 		r := newReader(b[1:])
 		version := r.uint32()
@@ -189,7 +211,11 @@ func (h *QUICHandshake) frames(side int, b []byte) error {
 	var pieces []piece
 	r := newReader(b)
 	for r.ok && len(r.b) > 0 && len(pieces) < maxFrames {
-		switch kind := r.uint8(); kind {
+		kind := r.uint8()
+		if kind == 8 && quicOfGoogle(h.version) { // where others have a STREAM
+			kind = 6
+		}
+		switch kind {
 		case 0, 1: // PADDING, PING
 		case 2, 3:
 			skipACK(r, kind == 3)
@@ -237,6 +263,12 @@ func skipACK(r *reader, ecn bool) { // RFC 9000, section 19.3
 // hello reads the hello of a side, if msg has all of it.
 func (h *QUICHandshake) hello(side int, msg []byte) error {
 	if len(msg) < 4 {
+		return nil
+	}
+	if h.version == quicQ050 {
+		if name, whole, _ := parseTags(msg); whole {
+			h.read[side], h.google, h.QUIC.SNI = true, true, name
+		}
 		return nil
 	}
 	size := 4 + int(msg[1])<<16 + int(msg[2])<<8 + int(msg[3])

@@ -65,6 +65,8 @@ func TestTruthArkimeApps(t *testing.T) {
 		{want: "tls.ja3", kinds: []string{"tls", "quic"}, column: []string{"ja3"}, floor: 30},
 		{want: "tls.ja3s", kinds: []string{"tls", "quic"}, column: []string{"ja3s"}, floor: 27},
 		{want: "tls.ja4", kinds: []string{"tls", "quic"}, column: []string{"ja4", "ja4_again"}, floor: 34},
+		{want: "quic.host", kinds: []string{"quic"}, column: []string{"sni"}, floor: 5},
+		{want: "quic.version", kinds: []string{"quic"}, column: []string{"version"}, floor: 5},
 		{want: "cert.serial", kinds: []string{"x509"}, column: []string{"serial"}, floor: 47},
 		{want: "ssh.hassh", kinds: []string{"ssh"}, column: []string{"hassh"}, floor: 6},
 		{want: "ssh.hasshServer", kinds: []string{"ssh"}, column: []string{"hassh_server"}, floor: 5},
