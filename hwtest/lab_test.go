@@ -16,9 +16,9 @@ import (
 	"github.com/taproot-sensor/taproot/hwtest/rig"
 )
 
-// bootTimeout bounds each wait for the console: five times what the slowest
+// bootTimeout bounds each wait for the console: ten times what the slowest
 // board needs on two idle cores.
-const bootTimeout = 90 * time.Second
+const bootTimeout = 180 * time.Second
 
 // shop is what all scenarios share: the programs, and a base image per board.
 var shop struct {
