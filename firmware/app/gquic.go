@@ -5,18 +5,6 @@ import (
 	"encoding/binary"
 )
 
-// Versions of Google's QUIC whose first packets are sealed as those of the IETF's
-// drafts are; with T the handshake in them is that of TLS.
-const (
-	quicQ050 = 0x51303530
-	quicT050 = 0x54303530
-	quicT051 = 0x54303531
-)
-
-func quicOfGoogle(version uint32) bool {
-	return version == quicQ050 || version == quicT050 || version == quicT051
-}
-
 const (
 	// maxGoogleHead is how far into a packet of Google's QUIC its handshake
 	// begins at most: behind header, hash and the head of a frame.

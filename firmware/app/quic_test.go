@@ -146,11 +146,32 @@ func TestQUICOfOthers(t *testing.T) {
 	}
 }
 
+// TestQUICNegotiated: a client begins with a version that is none, and with a
+// packet that was captured in part.
+func TestQUICNegotiated(t *testing.T) {
+	reserved := quicInitial(1, 0, nil)
+	binary.BigEndian.PutUint32(reserved[1:], 0x1a2a3a4a)
+	h := new(app.QUICHandshake)
+	if err := h.Read(1, reserved); err != nil || !app.LooksLikeQUIC(reserved) {
+		t.Fatal(err)
+	}
+	if err := h.Read(0, unhex("80 00000000 00 08 8394c8f03e515708 00000001")); err != nil {
+		t.Fatal(err)
+	}
+	h.Read(1, quicInitial(1, 1, nil)[:200])
+	if h.Client != 1 || h.Started() {
+		t.Errorf("client is %d", h.Client)
+	}
+	if err := h.Read(1, quicInitial(1, 2, cryptoFrame(0, clientHello(1000)[5:]))); err != nil || !h.Started() || h.QUIC.SNI != "example.org" {
+		t.Errorf("got %+v, %v", h.QUIC, err)
+	}
+}
+
 func TestQUICRefuses(t *testing.T) {
 	broken := quicInitial(1, 0, []byte{1})
 	broken[1000] ^= 1
 	for name, b := range map[string][]byte{
-		"version":     unhex("c3 0a1a2a3a 08 8394c8f03e515708 00 00 4100"),
+		"version":     unhex("c3 0a1a2a3b 08 8394c8f03e515708 00 00 4100"),
 		"cut":         quicInitial(1, 0, []byte{1})[:1000],
 		"seal":        broken,
 		"other frame": quicInitial(1, 0, []byte{8}),

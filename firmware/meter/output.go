@@ -51,6 +51,7 @@ type packer struct {
 
 type builder struct {
 	*record.Builder
+	def    *record.Def
 	kind   string
 	size   int
 	count  uint64 // records since the start
@@ -105,11 +106,11 @@ func (o *output) add(def *record.Def, rec any) {
 // builder returns the builder of p of kind def. There are few kinds.
 func (o *output) builder(p *packer, def *record.Def) *builder {
 	for _, b := range p.builders {
-		if b.kind == def.Kind {
+		if b.def == def {
 			return b
 		}
 	}
-	b := &builder{Builder: record.NewBuilder(def), kind: def.Kind, wanted: o.kinds[def.Kind] || def == record.SensorDef}
+	b := &builder{Builder: record.NewBuilder(def), def: def, kind: def.Kind, wanted: o.kinds[def.Kind] || def == record.SensorDef}
 	p.builders = append(p.builders, b)
 	return b
 }
