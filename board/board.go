@@ -187,7 +187,7 @@ func (b *Board) CommandLine(debug bool) string {
 }
 
 // boards lists every board, by name.
-var boards = []*Board{&orangePiPC, &pc, &qemuARM64, &qemuARMHF, &qemuX86, &rockPiE, &rpi3, &rpi4, &rpi5}
+var boards = []*Board{&orangePiPC, &pc, &pcLink, &qemuARM64, &qemuARMHF, &qemuX86, &rockPiE, &rpi3, &rpi4, &rpi5}
 
 // All returns every board, sorted by name.
 func All() []*Board { return slices.Clone(boards) }

@@ -16,9 +16,9 @@ import (
 	"github.com/taproot-sensor/taproot/hwtest/rig"
 )
 
-// bootTimeout bounds each wait for the console: five times what the slowest
+// bootTimeout bounds each wait for the console: ten times what the slowest
 // board needs on two idle cores.
-const bootTimeout = 90 * time.Second
+const bootTimeout = 180 * time.Second
 
 // shop is what all scenarios share: the programs, and a base image per board.
 var shop struct {
@@ -154,11 +154,10 @@ func (l *lab) switchOn(d rig.Device) {
 
 func (l *lab) tapIsSilent() {
 	l.t.Helper()
-	if l.machine.Tap == nil {
-		return
-	}
-	if n, first := l.machine.Tap.Heard(); n > 0 {
-		l.t.Errorf("tap port sent %d frames; the first of them: %x", n, first)
+	for _, tap := range l.machine.Taps {
+		if n, first := tap.Heard(); n > 0 {
+			l.t.Errorf("a tap port sent %d frames; the first of them: %x", n, first)
+		}
 	}
 }
 

@@ -49,17 +49,13 @@ func (u *Unpacker) Blocks(body []byte) ([]record.Block, error) {
 			return nil, fmt.Errorf("decompressing batch: %d bytes, want %d", len(raw), size)
 		}
 	}
-	var blocks []record.Block
-	for len(raw) > 0 {
-		var b record.Block
-		if b, raw, err = record.ParseBlock(raw); err != nil {
-			return blocks, err
-		}
+	blocks, err := record.ParseBlocks(raw)
+	for i := range blocks {
+		b := &blocks[i]
 		b.AddCommunityID()
-		for i := range b.Columns {
-			b.Columns[i].Raw = bytes.Clone(b.Columns[i].Raw)
+		for k := range b.Columns {
+			b.Columns[k].Raw = bytes.Clone(b.Columns[k].Raw)
 		}
-		blocks = append(blocks, b)
 	}
-	return blocks, nil
+	return blocks, err
 }

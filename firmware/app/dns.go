@@ -70,6 +70,37 @@ func ParseDNS(b []byte, rec *record.DNS) error {
 	return r.err
 }
 
+// LooksLikeDNS reports whether a datagram of any port is a query or a response
+// for one name of the Internet's class, in the letters that names of hosts and
+// services have.
+func LooksLikeDNS(b []byte) bool {
+	const fixed, question = 12, 5 // bytes of the header; of the shortest question
+	if len(b) < fixed+question || b[2]&0x78 != 0 || b[3]&0x40 != 0 || b[4] != 0 || b[5] != 1 {
+		return false
+	}
+	if query := b[2]&0x80 == 0; query && (b[3]&0xf|b[6]|b[7]|b[8]|b[9]|b[10] != 0 || b[11] > 2) {
+		return false
+	}
+	at := fixed
+	for at < len(b) && b[at] != 0 {
+		n := int(b[at])
+		if n > 63 || at+n >= len(b) || at > fixed+maxNameBytes {
+			return false
+		}
+		for _, c := range b[at+1 : at+1+n] {
+			if !isAlnum(c) && c != '-' && c != '_' && c != '*' {
+				return false
+			}
+		}
+		at += 1 + n
+	}
+	if at+question > len(b) {
+		return false
+	}
+	_, known := dnsTypes[uint16(b[at+1])<<8|uint16(b[at+2])]
+	return known && b[at+3] == 0 && b[at+4] == dnsClassIN
+}
+
 // answers reads the answer section, and reports whether that was to its end.
 func (r *dnsReader) answers(n int, rec *record.DNS) bool {
 	text := 0

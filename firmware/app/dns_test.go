@@ -195,6 +195,36 @@ func TestTransactions(t *testing.T) {
 	}
 }
 
+// TestLooksLikeDNS: what may be on any port is one question in the letters of
+// hosts.
+func TestLooksLikeDNS(t *testing.T) {
+	for name, b := range map[string][]byte{
+		"query":    dns(0x0100, 1, 0, question),
+		"response": dns(0x8180, 1, 1, question+answer("0005", "00000e10", "05 616c696173 c010")),
+		"root":     dns(0x0100, 1, 0, "00 0002 0001"),
+	} {
+		if !app.LooksLikeDNS(b) {
+			t.Errorf("%s does not look like DNS", name)
+		}
+	}
+	for name, b := range map[string][]byte{
+		"cut":           dns(0x0100, 1, 0, question)[:20],
+		"two questions": dns(0x0100, 2, 0, question+question),
+		"update":        dns(0x2800, 1, 0, question),
+		"an answer":     dns(0x0100, 1, 1, question),
+		"a space":       dns(0x0100, 1, 0, "03 612062 00 0001 0001"),
+		"a pointer":     dns(0x0100, 1, 0, "c00c 0001 0001"),
+		"another type":  dns(0x0100, 1, 0, "00 1234 0001"),
+		"another class": dns(0x0100, 1, 0, "00 0001 0003"),
+		"zeros":         make([]byte, 100),
+		"nothing":       nil,
+	} {
+		if app.LooksLikeDNS(b) {
+			t.Errorf("%s looks like DNS", name)
+		}
+	}
+}
+
 func FuzzParseDNS(f *testing.F) {
 	f.Add(dns(0x0100, 1, 0, question))
 	f.Add(dns(0x8180, 1, 2, question+answer("0005", "00000e10", "05 616c696173 c010")+answer("0010", "00000001", "03 612262 02 c3a4")))
@@ -202,6 +232,9 @@ func FuzzParseDNS(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var rec record.DNS
 		app.ParseDNS(b, &rec)
+		if app.LooksLikeDNS(b) && rec.QType == "" {
+			t.Error("looks like DNS, and has no question")
+		}
 		if len(rec.Name) > 4*255 || len(rec.Answers) > 64 {
 			t.Errorf("name of %d bytes, %d answers", len(rec.Name), len(rec.Answers))
 		}

@@ -14,6 +14,10 @@ const (
 	// maxPipeline bounds the requests that wait for their responses.
 	maxPipeline = 32
 
+	// maxMethod bounds the name of a method: the longest that are registered
+	// have 17 letters.
+	maxMethod = 20
+
 	// maxBody bounds what is passed over of a body, so that sequence numbers
 	// can tell before from after.
 	maxBody = 1 << 30
@@ -43,7 +47,21 @@ func LooksLikeHTTP(b []byte) bool {
 			return !whole || bytes.Contains(line, []byte(" HTTP/"))
 		}
 	}
-	return false
+	return otherMethod(b)
+}
+
+// otherMethod reports whether b begins with a whole line of a request whose
+// method is none of the usual.
+func otherMethod(b []byte) bool {
+	n := 0
+	for n < len(b) && n < maxMethod && (b[n] >= 'A' && b[n] <= 'Z' || b[n] == '_' || b[n] == '-') {
+		n++
+	}
+	if n == len(b) || b[n] != ' ' {
+		return false
+	}
+	line, _, whole := bytes.Cut(b[n:], []byte("\n"))
+	return whole && bytes.Contains(line, []byte(" HTTP/1."))
 }
 
 // An HTTP follows the two sides of a connection (RFC 9112) and reports each

@@ -79,6 +79,19 @@ func TestHTTP(t *testing.T) {
 	}
 }
 
+// TestHTTPMethods: any method will do where the line is whole.
+func TestHTTPMethods(t *testing.T) {
+	got, err := talk(t, 1000, "RPC_IN_DATA /rpc HTTP/1.1\r\nHost: h\r\n\r\n", "<HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+	if err != nil || !reflect.DeepEqual(got, []string{"RPC_IN_DATA h /rpc 1.1 > 200  0"}) {
+		t.Errorf("got %q, %v", got, err)
+	}
+	for _, b := range []string{"RPC_IN_DATA /rpc HTTP/1.1", "rpc /rpc HTTP/1.1\r\n", "SETUP rtsp://h/a RTSP/1.0\r\n", "A_METHOD_LONGER_THAN_ANY_IS / HTTP/1.1\r\n", " / HTTP/1.1\r\n"} {
+		if app.LooksLikeHTTP([]byte(b)) {
+			t.Errorf("%q looks like HTTP", b)
+		}
+	}
+}
+
 // TestHTTPSecrets looks for what must not be in any record.
 func TestHTTPSecrets(t *testing.T) {
 	h := app.NewHTTP(func(rec *record.HTTP) {

@@ -16,42 +16,20 @@ const (
 	maxConnectionID = 20 // bytes (RFC 9000, section 17.2)
 	maxInitials     = 16 // packets of a connection that are decrypted
 	maxFrames       = 64 // of one of them
-
-	quic2 = 0x6b3343cf // RFC 9369
 )
 
 // LooksLikeQUIC reports whether a datagram begins with a long header of QUIC,
-// of a version whose first packets can be read (RFC 9000, section 17.2).
+// of a version whose first packets can be read (RFC 9000, section 17.2), or with
+// one of Google's.
 func LooksLikeQUIC(b []byte) bool {
-	return len(b) > 6 && b[0]&0x80 != 0 && b[5] <= maxConnectionID && quicSalt(binary.BigEndian.Uint32(b[1:])) != ""
-}
-
-// quicSalt returns what the first keys of a version are made with (RFC 9001,
-// section 5.2, and its drafts; RFC 9369, section 3.3.1).
-func quicSalt(version uint32) string {
-	switch {
-	case version == 1, version >= 0xff000021 && version <= 0xff000022:
-		return "\x38\x76\x2c\xf7\xf5\x59\x34\xb3\x4d\x17\x9a\xe6\xa4\xc8\x0c\xad\xcc\xbb\x7f\x0a"
-	case version == quic2:
-		return "\x0d\xed\xe3\xde\xf7\x00\xa6\xdb\x81\x93\x81\xbe\x6e\x26\x9d\xcb\xf9\xbd\x2e\xd9"
-	case version >= 0xff00001d && version <= 0xff000020:
-		return "\xaf\xbf\xec\x28\x99\x93\xd2\x4c\x9e\x97\x86\xf1\x9c\x61\x11\xe0\x43\x90\xa8\x99"
-	case version >= 0xff000017 && version <= 0xff00001c:
-		return "\xc3\xee\xf7\x12\xc7\x2e\xbb\x5a\x11\xa7\xd2\x43\x2b\xb4\x63\x65\xbe\xf9\xf5\x02"
+	if clearVersion(b) != "" {
+		return true
 	}
-	return ""
-}
-
-func quicVersion(v uint32) string {
-	switch {
-	case v == 1:
-		return "1"
-	case v == quic2:
-		return "2"
-	case v>>8 == 0xff0000:
-		return fmt.Sprintf("draft-%d", v&0xff)
+	if len(b) <= 6 || b[0]&0x80 == 0 || b[5] > maxConnectionID {
+		return false
 	}
-	return fmt.Sprintf("0x%08x", v)
+	version := binary.BigEndian.Uint32(b[1:])
+	return quicSalt(version) != "" || isReserved(version)
 }
 
 // A QUICHandshake reads the Initial packets of a connection, whose keys anyone
@@ -66,13 +44,16 @@ type QUICHandshake struct {
 	crypto   [2]Stream    // what they sent in CRYPTO frames
 	read     [2]bool      // their hellos
 	initials int
+	google   bool // the handshake is none of TLS, so the client's hello is all that is read
 }
 
 // Started reports whether the client's hello, or either, was read.
 func (h *QUICHandshake) Started() bool { return h.read[0] || h.read[1] }
 
 // Done reports whether there is nothing more to read.
-func (h *QUICHandshake) Done() bool { return h.read[0] && h.read[1] || h.initials >= maxInitials }
+func (h *QUICHandshake) Done() bool {
+	return h.read[0] && (h.read[1] || h.google) || h.initials >= maxInitials
+}
 
 // errSealed marks a packet that the keys do not open.
 var errSealed = errors.New("packet does not open")
@@ -80,6 +61,9 @@ var errSealed = errors.New("packet does not open")
 // Read takes a datagram of an end: packets with long headers, one behind the
 // other (RFC 9000, section 12.2).
 func (h *QUICHandshake) Read(end uint8, b []byte) error {
+	if v := clearVersion(b); v != "" && h.secret == nil {
+		return h.clear(end, v, b)
+	}
 	for len(b) > 6 && b[0]&0x80 != 0 && !h.Done() {
 		r := newReader(b[1:])
 		version := r.uint32()
@@ -87,6 +71,10 @@ func (h *QUICHandshake) Read(end uint8, b []byte) error {
 		scid := r.list8()
 		if !r.ok || len(dcid) > maxConnectionID || len(scid.b) > maxConnectionID {
 			return errShort
+		}
+		if version == 0 || isReserved(version) { // what follows is of another
+			h.initials++
+			return nil
 		}
 		if quicSalt(version) == "" {
 			return errOther
@@ -103,7 +91,14 @@ func (h *QUICHandshake) Read(end uint8, b []byte) error {
 		}
 		size := r.varint()
 		at := len(b) - len(r.b)
-		if !r.ok || size > uint64(len(r.b)) {
+		if !r.ok {
+			return errShort
+		}
+		if size > uint64(len(r.b)) {
+			if quicKind(b[0], version) == quicInitial && h.secret == nil { // cut by the capture: it makes the server's keys
+				h.Client = end
+				h.start(version, dcid)
+			}
 			return errShort
 		}
 		whole := b[:at+int(size)]
@@ -189,7 +184,11 @@ func (h *QUICHandshake) frames(side int, b []byte) error {
 	var pieces []piece
 	r := newReader(b)
 	for r.ok && len(r.b) > 0 && len(pieces) < maxFrames {
-		switch kind := r.uint8(); kind {
+		kind := r.uint8()
+		if kind == 8 && quicOfGoogle(h.version) { // where others have a STREAM
+			kind = 6
+		}
+		switch kind {
 		case 0, 1: // PADDING, PING
 		case 2, 3:
 			skipACK(r, kind == 3)
@@ -237,6 +236,12 @@ func skipACK(r *reader, ecn bool) { // RFC 9000, section 19.3
 // hello reads the hello of a side, if msg has all of it.
 func (h *QUICHandshake) hello(side int, msg []byte) error {
 	if len(msg) < 4 {
+		return nil
+	}
+	if h.version == quicQ050 {
+		if name, whole, _ := parseTags(msg); whole {
+			h.read[side], h.google, h.QUIC.SNI = true, true, name
+		}
 		return nil
 	}
 	size := 4 + int(msg[1])<<16 + int(msg[2])<<8 + int(msg[3])

@@ -3,7 +3,10 @@ package app_test
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"testing"
 
 	"github.com/taproot-sensor/taproot/firmware/app"
@@ -18,7 +21,10 @@ var quicClient = map[uint32]struct{ key, iv, hp, first string }{
 
 // quicInitial seals frames as that client would.
 func quicInitial(version, number uint32, frames []byte) []byte {
-	k := quicClient[version]
+	k, ok := quicClient[version]
+	if !ok {
+		k = quicDerived(version)
+	}
 	frames = append(frames, make([]byte, max(0, 1162-len(frames)))...)
 	b := binary.BigEndian.AppendUint32(unhex(k.first), version)
 	b = append(b, unhex("08 8394c8f03e515708 00 00")...)
@@ -38,6 +44,33 @@ func quicInitial(version, number uint32, frames []byte) []byte {
 		b[at+i] ^= mask[1+i]
 	}
 	return b
+}
+
+// quicSalts has those of versions that no document has vectors for.
+var quicSalts = map[uint32]string{
+	0xfaceb001: "7fbcdb0e7c66bbe9193a96cd21519ebd7a02644a",
+	0x51303530: "504574efd066fe2f9d945cfcdbd3a7f0d3b56b45",
+	0x54303531: "7a4edef4e7ccee5fa4506c19124fc8ccda6e033d",
+}
+
+// quicDerived derives the keys of that client (RFC 9001, section 5.1).
+func quicDerived(version uint32) (k struct{ key, iv, hp, first string }) {
+	expand := func(secret []byte, label string, size int) []byte {
+		info := append([]byte{0, byte(size), byte(6 + len(label))}, "tls13 "+label+"\x00"...)
+		out, _ := hkdf.Expand(sha256.New, secret, string(info), size)
+		return out
+	}
+	initial, _ := hkdf.Extract(sha256.New, unhex("8394c8f03e515708"), unhex(quicSalts[version]))
+	client := expand(initial, "client in", 32)
+	for label, field := range map[string]*string{"quic key": &k.key, "quic iv": &k.iv, "quic hp": &k.hp} {
+		size := 16
+		if label == "quic iv" {
+			size = 12
+		}
+		*field = hex.EncodeToString(expand(client, label, size))
+	}
+	k.first = "c3"
+	return k
 }
 
 func cryptoFrame(at int, data []byte) []byte {
@@ -73,11 +106,72 @@ func TestQUICHandshake(t *testing.T) {
 	}
 }
 
+// googleHello is a hello of Google's QUIC, with padding before its name.
+func googleHello() []byte {
+	b := append([]byte("CHLO"), 3, 0, 0, 0)
+	for _, e := range []struct {
+		tag string
+		end uint32
+	}{{"PAD\x00", 500}, {"SNI\x00", 511}, {"VER\x00", 515}} {
+		b = binary.LittleEndian.AppendUint32(append(b, e.tag...), e.end)
+	}
+	b = append(b, make([]byte, 500)...)
+	return append(b, "example.orgQ043"...)
+}
+
+// TestQUICOfOthers: versions of Google and Facebook from before there was a
+// standard.
+func TestQUICOfOthers(t *testing.T) {
+	tls, own := cryptoFrame(0, clientHello(1000)[5:]), googleHello()
+	eight := func(frame []byte) []byte { frame[0] = 8; return frame }
+	for want, b := range map[string][]byte{
+		"Q043":       append(unhex("0d 0102030405060708 51303433 01 000102030405060708090a0b a0 01 1b02"), own...),
+		"Q046":       append(unhex("c3 51303436 50 0102030405060708 00000001 000102030405060708090a0b a0 01 1b02"), own...),
+		"Q050":       quicInitial(0x51303530, 1, eight(cryptoFrame(0, own))),
+		"T051":       quicInitial(0x54303531, 1, eight(tls)),
+		"0xfaceb001": quicInitial(0xfaceb001, 1, cryptoFrame(0, clientHello(1000)[5:])),
+	} {
+		h := new(app.QUICHandshake)
+		if err := h.Read(1, b); err != nil || !app.LooksLikeQUIC(b) || h.Client != 1 || h.QUIC.SNI != "example.org" || h.QUIC.Version != want {
+			t.Errorf("%s: got %+v, %v", want, h.QUIC, err)
+		}
+		if tagged := want[0] == 'Q'; h.Done() != tagged || (h.QUIC.JA4 == "") != tagged {
+			t.Errorf("%s: done %v, got %+v", want, h.Done(), h.QUIC)
+		}
+		new(app.QUICHandshake).Read(0, b[:40])
+	}
+	long := append(unhex("0d 0102030405060708 51303433 01"), "CHLO\xff\xff\x00\x00"...)
+	if err := new(app.QUICHandshake).Read(0, long); err == nil {
+		t.Error("a hello of 65535 values: no error")
+	}
+}
+
+// TestQUICNegotiated: a client begins with a version that is none, and with a
+// packet that was captured in part.
+func TestQUICNegotiated(t *testing.T) {
+	reserved := quicInitial(1, 0, nil)
+	binary.BigEndian.PutUint32(reserved[1:], 0x1a2a3a4a)
+	h := new(app.QUICHandshake)
+	if err := h.Read(1, reserved); err != nil || !app.LooksLikeQUIC(reserved) {
+		t.Fatal(err)
+	}
+	if err := h.Read(0, unhex("80 00000000 00 08 8394c8f03e515708 00000001")); err != nil {
+		t.Fatal(err)
+	}
+	h.Read(1, quicInitial(1, 1, nil)[:200])
+	if h.Client != 1 || h.Started() {
+		t.Errorf("client is %d", h.Client)
+	}
+	if err := h.Read(1, quicInitial(1, 2, cryptoFrame(0, clientHello(1000)[5:]))); err != nil || !h.Started() || h.QUIC.SNI != "example.org" {
+		t.Errorf("got %+v, %v", h.QUIC, err)
+	}
+}
+
 func TestQUICRefuses(t *testing.T) {
 	broken := quicInitial(1, 0, []byte{1})
 	broken[1000] ^= 1
 	for name, b := range map[string][]byte{
-		"version":     unhex("c3 0a1a2a3a 08 8394c8f03e515708 00 00 4100"),
+		"version":     unhex("c3 0a1a2a3b 08 8394c8f03e515708 00 00 4100"),
 		"cut":         quicInitial(1, 0, []byte{1})[:1000],
 		"seal":        broken,
 		"other frame": quicInitial(1, 0, []byte{8}),
@@ -97,14 +191,21 @@ func FuzzQUICHandshake(f *testing.F) {
 	hello := clientHello(1000)[5:]
 	f.Add(cryptoFrame(0, hello), []byte("\x40"))
 	f.Add(append(cryptoFrame(20, hello[20:]), cryptoFrame(0, hello[:20])...), quicInitial(1, 3, nil))
+	f.Add(cryptoFrame(0, googleHello()), append(unhex("0d 0102030405060708 51303433 01"), googleHello()...))
 	f.Fuzz(func(t *testing.T, frames, datagram []byte) {
 		if len(frames) > 1162 {
 			return
 		}
-		h := new(app.QUICHandshake)
-		h.Read(0, quicInitial(1, 1, frames))
-		h.Read(0, datagram)
-		h.Read(1, datagram)
+		for _, version := range []uint32{1, 0x51303530} {
+			h := new(app.QUICHandshake)
+			h.Read(0, quicInitial(version, 1, frames))
+			h.Read(0, datagram)
+			h.Read(1, datagram)
+			bounded(t, &h.QUIC, len(frames)+len(datagram))
+		}
+		bare := new(app.QUICHandshake)
+		bare.Read(0, datagram)
+		bounded(t, &bare.QUIC, len(datagram))
 	})
 }
 

@@ -164,6 +164,12 @@ func LooksLikeIKE(b []byte) bool {
 		len(b) >= 28 && binary.BigEndian.Uint32(b) > 255 && len(b)%4 == 0
 }
 
+// LooksLikeSTUN takes a length that fits and the cookie (RFC 8489, section 5).
+func LooksLikeSTUN(b []byte) bool {
+	return len(b) >= 20 && b[0]>>6 == 0 && b[3]&3 == 0 && int(b[2])<<8|int(b[3]) == len(b)-20 &&
+		binary.BigEndian.Uint32(b[4:]) == 0x2112a442
+}
+
 // LooksLikeBGP takes the marker (RFC 4271, section 4.1).
 func LooksLikeBGP(b []byte) bool {
 	return len(b) >= 19 && string(b[:16]) == "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff" && b[18] >= 1 && b[18] <= 5

@@ -11,7 +11,7 @@ var recognisers = map[string]func([]byte) bool{
 	"ftp": app.LooksLikeFTP, "imap": app.LooksLikeIMAP, "pop3": app.LooksLikePOP3, "sip": app.LooksLikeSIP,
 	"rtp": app.LooksLikeRTP, "radius": app.LooksLikeRADIUS, "coap": app.LooksLikeCoAP, "iec104": app.LooksLikeIEC104,
 	"opc-ua": app.LooksLikeOPCUA, "wireguard": app.LooksLikeWireGuard, "openvpn": app.LooksLikeOpenVPN,
-	"ipsec": app.LooksLikeIKE, "bgp": app.LooksLikeBGP, "ospf": app.LooksLikeOSPF,
+	"ipsec": app.LooksLikeIKE, "bgp": app.LooksLikeBGP, "ospf": app.LooksLikeOSPF, "stun": app.LooksLikeSTUN,
 }
 
 // TestRecogniseReal shows each recogniser the first payload of a real flow.

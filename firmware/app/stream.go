@@ -27,6 +27,27 @@ type run struct{ from, to int }
 // Waits reports whether a segment is missing.
 func (s *Stream) Waits() bool { return s.gap || s.early != [maxEarly]run{} }
 
+// Awaits reports whether a segment is the first of those that are missing.
+func (s *Stream) Awaits(seq uint32) bool { return s.open && seq == s.next && s.Waits() }
+
+// StartAt passes over what is before a segment. What was kept from behind it
+// stays.
+func (s *Stream) StartAt(seq uint32) {
+	switch skip := int32(seq - s.next); {
+	case !s.open:
+		s.Add(seq, nil)
+	case skip == 0 && s.size == 0:
+	case s.size == 0 && skip > 0 && skip < MaxStream:
+		s.Consume(int(skip))
+	default:
+		s.Reset()
+		s.Add(seq, nil)
+	}
+}
+
+// Open reports whether it is known where s begins.
+func (s *Stream) Open() bool { return s.open }
+
 // Add takes a segment and returns what is in order and not yet consumed. It
 // reports false if that is more than MaxStream, of which it returns the front.
 func (s *Stream) Add(seq uint32, b []byte) ([]byte, bool) {

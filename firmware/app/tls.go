@@ -3,6 +3,7 @@ package app
 import (
 	"bytes"
 	"errors"
+	"strings"
 
 	"github.com/taproot-sensor/taproot/wire/record"
 )
@@ -16,6 +17,7 @@ const (
 
 	helloClient     = 1
 	helloServer     = 2
+	helloVerify     = 3 // of DTLS
 	certificate     = 11
 	serverExchange  = 12
 	certRequest     = 13
@@ -47,8 +49,10 @@ func LooksLikeTLS(b []byte) bool {
 	return true
 }
 
-// A Handshake reads the part of a TLS handshake that is in the clear, from
-// the records of both sides (RFC 8446, section 5; RFC 5246, section 6).
+// A Handshake reads the part of a TLS or DTLS handshake that is in the clear,
+// from the records of both sides (RFC 8446, section 5; RFC 5246, section 6; RFC
+// 6347, section 4). What has been given to Read goes on with Read, and what to
+// ReadDatagram with ReadDatagram.
 type Handshake struct {
 	TLS    record.TLS
 	Client uint8       // end that is the client, valid once a hello was read
@@ -60,6 +64,8 @@ type Handshake struct {
 	retry   bool       // the server has asked for another hello
 	asked   bool       // the server wants a certificate of the client
 	session []byte     // id that the client offered
+
+	flights *[2]flight // by end; nil for TLS
 }
 
 // A tlsSide is what one end has sent.
@@ -115,6 +121,9 @@ func (h *Handshake) content(end uint8, data []byte) error {
 	s := &h.sides[end]
 	switch s.typ {
 	case tlsHandshake:
+		if h.flights != nil {
+			return h.fragments(end, data)
+		}
 		return h.messages(end, data)
 	case tlsAlert:
 		if len(data) == 2 && (h.client || h.server) {
@@ -125,7 +134,7 @@ func (h *Handshake) content(end uint8, data []byte) error {
 		if !h.server && (h.retry || h.client) { // before a second hello (RFC 8446, appendix D.4)
 			return nil
 		}
-		if end != h.Client && h.server && h.TLS.Version != "1.3" && len(h.Certs[1]) == 0 && len(h.session) > 0 {
+		if end != h.Client && h.server && !h.sealed() && len(h.Certs[1]) == 0 && len(h.session) > 0 {
 			h.TLS.Resumed = true
 		}
 		s.done = true
@@ -177,12 +186,18 @@ var errTooLong = errors.New("message is longer than any we read")
 func (h *Handshake) message(end, typ uint8, body []byte) error {
 	switch typ {
 	case helloClient:
-		hello, err := ParseClientHello(body, 't')
+		transport := byte('t')
+		if h.flights != nil {
+			transport = 'd'
+		}
+		hello, err := ParseClientHello(body, transport)
 		if err != nil {
 			return err
 		}
-		if h.client { // after a retry; the first says the rest
-			h.TLS.JA4Again = hello.JA4
+		if h.client { // the first says the rest
+			if h.retry || h.flights == nil { // else it is the same, with a cookie
+				h.TLS.JA4Again = hello.JA4
+			}
 			return nil
 		}
 		h.client, h.Client = true, end
@@ -226,7 +241,7 @@ func (h *Handshake) message(end, typ uint8, body []byte) error {
 // serverRead ends the reading of what follows a server's hello, where that is
 // encrypted.
 func (h *Handshake) serverRead(server uint8) {
-	if h.TLS.Version != "1.3" {
+	if !h.sealed() {
 		return
 	}
 	h.sides[server].done = true
@@ -234,6 +249,9 @@ func (h *Handshake) serverRead(server uint8) {
 		h.sides[1-server].done = true
 	}
 }
+
+// sealed reports whether all that follows the server's hello is encrypted.
+func (h *Handshake) sealed() bool { return strings.Contains(h.TLS.Version, "1.3") }
 
 // certificates keeps the chain of a side (RFC 5246, section 7.4.2).
 func (h *Handshake) certificates(end uint8, body []byte) {

@@ -2,7 +2,6 @@ package app
 
 import (
 	"errors"
-	"slices"
 
 	"github.com/taproot-sensor/taproot/wire/record"
 )
@@ -51,6 +50,9 @@ func ParseClientHello(body []byte, transport byte) (*ClientHello, error) {
 	p.version = p.legacy
 	r.bytes(32) // random
 	session := r.list8()
+	if transport == 'd' {
+		r.list8() // cookie (RFC 6347, section 4.2.1)
+	}
 	p.ciphers = r.list16().b
 	r.list8() // compression methods
 	if err := r.check(); err != nil {
@@ -105,6 +107,11 @@ type ServerHello struct {
 	Retry   bool // it asks for another hello instead
 }
 
+// tlsDraft and the number of a draft of TLS 1.3 was its version. Until draft 22
+// servers said it in the hello itself, which had neither session id nor
+// compression method (draft-ietf-tls-tls13-18, section 4.1.3).
+const tlsDraft = 0x7f00
+
 // retryRandom is the random of a ServerHello that is a HelloRetryRequest (RFC
 // 8446, section 4.1.3).
 const retryRandom = "\xcf\x21\xad\x74\xe5\x9a\x61\x11\xbe\x1d\x8c\x02\x1e\x65\xb8\x91" +
@@ -115,9 +122,14 @@ func ParseServerHello(body []byte) (*ServerHello, error) {
 	r := newReader(body)
 	legacy := r.uint16()
 	random := r.bytes(32)
-	r.list8() // session id
+	early := legacy >= tlsDraft && legacy < tlsDraft+22
+	if !early {
+		r.list8() // session id
+	}
 	cipher := r.uint16()
-	r.uint8() // compression method
+	if !early {
+		r.uint8() // compression method
+	}
 	if err := r.check(); err != nil {
 		return nil, err
 	}
@@ -192,18 +204,15 @@ func protocols(list reader) []string {
 	return names
 }
 
-// bestVersion returns the highest version of a list, or 0.
-func bestVersion(list reader) uint16 {
-	var all []uint16
+// bestVersion returns the highest version of a list, or 0. The versions of DTLS
+// count downward from 0xfeff.
+func bestVersion(list reader) (best uint16) {
 	for len(list.b) >= 2 {
-		if v := list.uint16(); !isGrease(v) {
-			all = append(all, v)
+		if v := list.uint16(); !isGrease(v) && (best == 0 || v>>8 == 0xfe && v < best || v>>8 != 0xfe && v > best) {
+			best = v
 		}
 	}
-	if len(all) == 0 {
-		return 0
-	}
-	return slices.Max(all)
+	return best
 }
 
 // isGrease reports whether v is one of the values that clients send so that

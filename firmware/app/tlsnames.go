@@ -14,6 +14,15 @@ func tlsVersion(v uint16) string {
 		return "1.2"
 	case 0x0304:
 		return "1.3"
+	case 0x0100, 0xfeff: // the former before it was standard
+		return "DTLS 1.0"
+	case 0xfefd:
+		return "DTLS 1.2"
+	case 0xfefc:
+		return "DTLS 1.3"
+	}
+	if v>>8 == tlsDraft>>8 {
+		return fmt.Sprintf("1.3 draft %d", v&0xff)
 	}
 	return fmt.Sprintf("0x%04x", v)
 }

@@ -108,7 +108,7 @@ func (n *Notes) Observe(rec any) {
 	case *record.TLS:
 		n.at(r.Time, r.SrcAddr, client, r.JA4)
 		if r.Accepted {
-			n.at(r.Time, r.DstAddr, service, at("tls", r.DstPort, "tcp"))
+			n.at(r.Time, r.DstAddr, service, tlsService(r))
 		}
 	case *record.QUIC:
 		n.at(r.Time, r.SrcAddr, client, r.JA4)
@@ -218,4 +218,12 @@ func answerParts(s string) (name, typ, data string) {
 		}
 	}
 	return s, "", ""
+}
+
+// tlsService returns what a server of TLS or DTLS is called.
+func tlsService(r *record.TLS) string {
+	if strings.HasPrefix(r.Version, "DTLS") {
+		return at("dtls", r.DstPort, "udp")
+	}
+	return at("tls", r.DstPort, "tcp")
 }

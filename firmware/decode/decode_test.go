@@ -77,6 +77,11 @@ func TestDecodeLinks(t *testing.T) {
 		{"Wi-Fi, QoS and HT control", 105, link(wifi(0x88, 0x81, 30), tcp4()), 0},
 		{"Wi-Fi, four addresses", 105, link(wifi(0x08, 0x03, 30), tcp4()), 0},
 		{"RadioTap", 127, link(append([]byte{0, 0, 10, 0, 0, 0, 0, 0, 1, 2}, wifi(0x08, 0x02, 24)...), tcp4()), 0},
+		{"MACsec, signed only", ethernet, behind(0x88e5, []byte{0x00, 0, 0, 0, 0, 1, 8, 0}, tcp4()), 0},
+		{"MACsec with SCI", ethernet, behind(0x88e5, []byte{0x20, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 1, 0, 1, 8, 0}, tcp4()), 0},
+		{"NSH", ethernet, behind(0x894f, []byte{0x0f, 0xc2, 2, 1, 0, 0, 1, 255}, tcp4()), 0},
+		{"IPoIB", 242, link(append(make([]byte, 40), 8, 0, 0, 0), tcp4()), 0},
+		{"PKTAP", 258, link(append([]byte{16, 0, 0, 0, 1, 0, 0, 0, 12, 0, 0, 0}, 0, 0, 0, 0), tcp4()), 0},
 		{"PPP, compressed", 9, link([]byte{0x21}, tcp4()), 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -19,6 +19,8 @@ const (
 	linkIPv4     = 228
 	linkIPv6     = 229
 	linkNFLOG    = 239
+	linkIPoIB    = 242
+	linkPKTAP    = 258
 	linkSLL2     = 276
 
 	sllHeader  = 16
@@ -35,6 +37,8 @@ const (
 	etherMPLSUp = 0x8848
 	etherPPPoE  = 0x8864
 	etherQinQ   = 0x88a8
+	etherMACsec = 0x88e5
+	etherNSH    = 0x894f
 	etherQinQ91 = 0x9100 // before 802.1ad settled
 	etherQinQ92 = 0x9200
 
@@ -84,6 +88,13 @@ func (f *frame) link(linkType uint32) Reason {
 		return f.radioTap()
 	case linkNFLOG:
 		return f.nflog()
+	case linkIPoIB: // behind the address of the other end (RFC 4391, section 6)
+		if len(f.data) < 44 {
+			return LinkTruncated
+		}
+		return f.ether(f.be16(40), 44)
+	case linkPKTAP:
+		return f.pktap()
 	}
 	return LinkType
 }
@@ -102,6 +113,10 @@ func (f *frame) ether(typ uint16, at int) Reason {
 			return f.mpls(at)
 		case etherPPPoE:
 			return f.pppoe(at)
+		case etherMACsec:
+			return f.macsec(at)
+		case etherNSH:
+			return f.nsh(at)
 		case etherVLAN, etherQinQ, etherQinQ91, etherQinQ92:
 			if tags == maxTags {
 				return VLANDepth
@@ -156,6 +171,71 @@ func (f *frame) mpls(at int) Reason {
 		return MPLSPayload
 	}
 	return MPLSDepth
+}
+
+// macsec goes on behind the tag of a frame that is signed and not encrypted
+// (IEEE 802.1AE-2018, clause 9.3).
+func (f *frame) macsec(at int) Reason {
+	const hasSCI, encrypted, changed = 0x20, 0x08, 0x04
+	if len(f.data) <= at {
+		return LinkTruncated
+	}
+	if f.data[at]&(encrypted|changed) != 0 {
+		return f.control(etherMACsec, at, EtherType)
+	}
+	size := 6
+	if f.data[at]&hasSCI != 0 {
+		size += 8
+	}
+	if len(f.data) < at+size+2 {
+		return LinkTruncated
+	}
+	typ := f.be16(at + size)
+	if typ == etherMACsec || typ == etherNSH {
+		return f.control(typ, at+size+2, EtherType)
+	}
+	return f.ether(typ, at+size+2)
+}
+
+// nsh goes on behind a service header (RFC 8300, section 2.2).
+func (f *frame) nsh(at int) Reason {
+	if len(f.data) < at+4 {
+		return LinkTruncated
+	}
+	next := at + 4*int(f.data[at+1]&0x3f)
+	switch f.data[at+3] {
+	case 1, 2:
+		return f.ip(next)
+	case 3:
+		if len(f.data) < next+14 {
+			return LinkTruncated
+		}
+		if typ := f.be16(next + 12); typ != etherNSH && typ != etherMACsec {
+			return f.ether(typ, next+14)
+		}
+	case 5:
+		return f.mpls(next)
+	}
+	return f.control(etherNSH, at, EtherType)
+}
+
+// pktap goes on behind the header that macOS captures have, with the link type
+// of the interface (https://www.tcpdump.org/linktypes/LINKTYPE_PKTAP.html).
+func (f *frame) pktap() Reason {
+	if len(f.data) < 12 {
+		return LinkTruncated
+	}
+	at, typ := binary.LittleEndian.Uint32(f.data), binary.LittleEndian.Uint32(f.data[8:])
+	if int64(at)+14 > int64(len(f.data)) {
+		return LinkTruncated
+	}
+	switch typ {
+	case linkEthernet:
+		return f.ether(f.be16(int(at)+12), int(at)+14)
+	case linkRaw, linkRawBSD:
+		return f.ip(int(at))
+	}
+	return LinkType
 }
 
 // nflog walks the attributes of a packet that the firewall logged, which are

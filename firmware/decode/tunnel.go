@@ -39,6 +39,7 @@ const (
 	etherPPP       = 0x880b
 	etherERSPAN    = 0x88be // types I and II
 	etherERSPAN3   = 0x22eb
+	etherWCCP      = 0x883e // what a router hands to a cache (draft-mclaggan-wccp-v2rev1)
 	etherIPEither  = 0x0001 // ours: IP of whichever version
 	maxGTPUHeaders = 8
 )
@@ -110,6 +111,11 @@ func (f *frame) inside(typ uint16, at int) Reason {
 		return f.ether(f.be16(at+12), at+14)
 	case etherPPP:
 		return f.ppp(at)
+	case etherWCCP: // in version 2 behind a header of 4 bytes, which begin with 0 to 3
+		if at < len(f.data) && f.data[at]>>4 < 4 {
+			at += 4
+		}
+		return f.ip(at)
 	case etherIPEither:
 		return f.ip(at)
 	}

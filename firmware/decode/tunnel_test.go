@@ -42,6 +42,8 @@ func tunnels() []tunnelled {
 		{"GRE", within(47, []byte{0, 0, 8, 0}, in), decode.GRE, 0, 0},
 		{"GRE with everything", within(47, []byte{0xb0, 0, 8, 0}, make([]byte, 12), in), decode.GRE, 0, 0},
 		{"GRE with Ethernet", within(47, []byte{0, 0, 0x65, 0x58}, eth), decode.GRE, 0, 0},
+		{"GRE of WCCP", within(47, []byte{0, 0, 0x88, 0x3e}, in), decode.GRE, 0, 0},
+		{"GRE of WCCP 2", within(47, []byte{0, 0, 0x88, 0x3e}, []byte{0, 1, 2, 3}, in), decode.GRE, 0, 0},
 		{"PPTP", within(47, []byte{0x30, 0x81, 0x88, 0x0b}, make([]byte, 12), []byte{0xff, 3, 0, 0x21}, in), decode.GRE, 0, 0},
 		{"ERSPAN I", within(47, []byte{0, 0, 0x88, 0xbe}, eth), decode.ERSPAN, 0, 0},
 		{"ERSPAN II", within(47, []byte{0x10, 0, 0x88, 0xbe}, make([]byte, 12), eth), decode.ERSPAN, 0, 0},

@@ -128,6 +128,10 @@ func (r *Record) RTT() time.Duration {
 // and never seen.
 func (r *Record) Missed(end uint8) uint32 { return r.ends[end].missed }
 
+// Hole returns how many bytes of the TCP stream of an end are missing before
+// later ones, and may still come.
+func (r *Record) Hole(end uint8) uint32 { return r.ends[end].hole }
+
 // Retransmits returns how many TCP segments of an end were seen again.
 func (r *Record) Retransmits(end uint8) uint32 { return r.ends[end].retransmits }
 

@@ -60,8 +60,12 @@ func (a *apps) payload(r *flow.Record, p *flow.Packet, seq uint32, b []byte) {
 		}
 	}()
 	a.now, a.from, a.whole = p.Time, p.From, len(b) >= int(p.Payload)
-	if r.Parser == parserAny && !a.recognise(r, p, b) {
-		return
+	if r.Parser == parserAny {
+		if !a.recognise(r, p, b, a.begins(r, p, seq)) {
+			a.hold(r, p, seq, b)
+			return
+		}
+		a.takeUp(r, p, seq)
 	}
 	switch known := &a.table[r.Parser-1]; {
 	case r.Key.Proto() == protoTCP && known.stream != nil:
@@ -79,11 +83,11 @@ func (a *apps) pass(p *flow.Packet, b []byte) *packet {
 
 // recognise finds a parser for a flow that has none, gives the flow its name,
 // and reports whether there is one that takes the payload.
-func (a *apps) recognise(r *flow.Record, p *flow.Packet, b []byte) bool {
+func (a *apps) recognise(r *flow.Record, p *flow.Packet, b []byte, first bool) bool {
 	tcp := r.Key.Proto() == protoTCP
 	id := uint8(parserNone)
 	switch {
-	case r.App == 0 && r.Sides[p.From].Payload == uint64(p.Payload):
+	case r.App == 0 && first:
 		id = a.find(r, b)
 	case tcp && app.LooksLikeTLS(b) && len(b) > 5: // through a proxy, or after STARTTLS
 		id = a.tls
@@ -99,7 +103,7 @@ func (a *apps) recognise(r *flow.Record, p *flow.Packet, b []byte) bool {
 		fallthrough
 	default:
 		if !tcp && (known || r.Sides[1-p.From].Payload > 0) || r.Sides[0].Packets+r.Sides[1].Packets > maxUnknown {
-			r.Parser = parserNone
+			a.giveUp(r)
 		}
 		return false
 	}
@@ -112,6 +116,9 @@ func (a *apps) segment(known *parser, r *flow.Record, p *flow.Packet, seq uint32
 		return
 	}
 	side := &s.sides[p.From]
+	if hole := r.Hole(p.From); hole > 0 && !side.Open() {
+		side.StartAt(seq - hole)
+	}
 	for fits, used := false, true; !fits; {
 		var buf []byte
 		if buf, fits = side.Add(seq, b); !fits && !used {

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -44,6 +45,8 @@ func (d directed) lines() (out []string) {
 	}
 	return out
 }
+
+func (d directed) sorted() []string { return slices.Sorted(slices.Values(d.lines())) }
 
 // number returns an integer field, 0 where there is none.
 func (f fact) number(name string) int {

@@ -30,8 +30,9 @@ type devices struct {
 
 // A turn is what was noted in one.
 type turn struct {
-	at   int64 // Unix ns of its end
-	said []asset.Said
+	at    int64 // Unix ns of its end
+	said  []asset.Said
+	notes int // of how many shards
 }
 
 const (
@@ -64,6 +65,7 @@ func (d *devices) handOver(shard int, number uint32, at int64, notes *asset.Note
 		d.turns[number] = t
 	}
 	t.at = max(t.at, at)
+	t.notes++
 	before := len(t.said)
 	if t.said = notes.Take(t.said); d.waiting+len(t.said)-before > maxSaid {
 		d.dropped += uint64(len(t.said) - before)
@@ -80,7 +82,7 @@ func (d *devices) learn() {
 		if t == nil {
 			return
 		}
-		d.table.Learn(t.said)
+		d.table.Learn(t.said, t.notes)
 		d.table.Advance(t.at)
 		d.forget(t)
 	}

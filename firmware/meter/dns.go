@@ -19,6 +19,7 @@ func (a *apps) dnsMessage(r *flow.Record, p *packet) bool {
 	if rec.Response {
 		client = 1 - client
 	}
+	r.Orient(client)
 	rec.SrcAddr, rec.SrcPort, rec.DstAddr, rec.DstPort = ends(r, client)
 	a.dns.Add(rec)
 	return true

@@ -22,6 +22,8 @@ func namedParsers() []parser {
 		{name: "openvpn", over: udpTCP, ports: []uint16{1194}, anywhere: true, check: app.LooksLikeOpenVPN},
 		{name: "ipsec", over: udp, ports: []uint16{500, 4500}, check: app.LooksLikeIKE},
 		{name: "ipsec", over: []uint8{protoESP}},
+		{name: "stun", over: udpTCP, check: app.LooksLikeSTUN, message: (*apps).stun},
+		{name: "dns", over: udp, check: app.LooksLikeDNS, message: (*apps).dnsMessage},
 		{name: "bgp", over: tcp, ports: []uint16{179}, anywhere: true, check: app.LooksLikeBGP},
 		{name: "ospf", over: []uint8{protoOSPF}, check: app.LooksLikeOSPF},
 		{name: "rtp", over: udp, check: app.LooksLikeRTP},

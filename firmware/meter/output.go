@@ -1,6 +1,7 @@
 package meter
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"time"
@@ -26,7 +27,7 @@ type output struct {
 	records packer
 	health  packer
 	raw     []byte // scratch
-	body    []byte
+	body    bytes.Buffer
 	err     error           // of the first Write that failed; all after it is lost
 	notes   *asset.Notes    // are shown each record first; may be nil
 	kinds   map[string]bool // that are wanted
@@ -50,6 +51,7 @@ type packer struct {
 
 type builder struct {
 	*record.Builder
+	def    *record.Def
 	kind   string
 	size   int
 	count  uint64 // records since the start
@@ -104,11 +106,11 @@ func (o *output) add(def *record.Def, rec any) {
 // builder returns the builder of p of kind def. There are few kinds.
 func (o *output) builder(p *packer, def *record.Def) *builder {
 	for _, b := range p.builders {
-		if b.kind == def.Kind {
+		if b.def == def {
 			return b
 		}
 	}
-	b := &builder{Builder: record.NewBuilder(def), kind: def.Kind, wanted: o.kinds[def.Kind] || def == record.SensorDef}
+	b := &builder{Builder: record.NewBuilder(def), def: def, kind: def.Kind, wanted: o.kinds[def.Kind] || def == record.SensorDef}
 	p.builders = append(p.builders, b)
 	return b
 }
@@ -146,23 +148,50 @@ func (o *output) flush() error {
 	return o.err
 }
 
+// codeBlock is how much code of coded columns is a block of zstd's own: it would
+// spoil the statistics of what is around it, and less of it is not worth the
+// head of a block.
+const codeBlock = 4 << 10
+
+// compress makes part of a batch a block of zstd's.
+func (o *output) compress(part []byte) {
+	_, err := o.enc.Write(part)
+	if err == nil {
+		err = o.enc.Flush()
+	}
+	if err != nil { // memory takes it
+		panic(err)
+	}
+}
+
 // write sends the records of p as one batch.
 func (o *output) write(p *packer) {
 	if p.rows == 0 || o.err != nil {
 		return
 	}
 	o.raw = o.raw[:0]
+	o.body.Reset()
+	o.enc.Reset(&o.body)
+	packed := 0 // bytes of raw that the encoder has
 	var kinds []batch.KindCount
 	for _, b := range p.builders {
 		if b.Rows() > 0 {
 			kinds = append(kinds, batch.KindCount{Kind: b.kind, Records: b.Rows()})
 		}
 		o.raw = b.AppendBlock(o.raw)
+		if code := b.CodeSize(); b.Rows() > 0 && code >= codeBlock {
+			o.compress(o.raw[packed : len(o.raw)-code])
+			o.compress(o.raw[len(o.raw)-code:])
+			packed = len(o.raw)
+		}
 		b.Reset()
 		b.size = 0
 	}
-	o.body = o.enc.EncodeAll(o.raw, o.body[:0])
-	bytes := batch.Append(nil, batch.Zstd, len(o.raw), o.body)
+	o.compress(o.raw[packed:])
+	if err := o.enc.Close(); err != nil { // memory takes it
+		panic(err)
+	}
+	bytes := batch.Append(nil, batch.Zstd, len(o.raw), o.body.Bytes())
 	rows := p.rows
 	p.size, p.rows = 0, 0
 	if len(o.raw) > batch.MaxRaw || len(bytes) > batch.MaxSize { // numbers that nobody has, or forged ones

@@ -50,6 +50,7 @@ func parsers() []parser {
 		{name: "dns", over: udpTCP, ports: []uint16{53}, message: (*apps).dnsMessage, stream: (*apps).dnsStream},
 		{name: "dhcp", over: udp, ports: []uint16{67}, message: (*apps).dhcp},
 		{name: nameTLS, over: tcp, check: app.LooksLikeTLS, stream: (*apps).tlsStream, end: (*apps).tlsEnd},
+		{name: nameDTLS, over: udp, check: app.LooksLikeDTLS, message: (*apps).dtlsMessage, end: (*apps).tlsEnd},
 		{name: "quic", over: udp, check: app.LooksLikeQUIC, message: (*apps).quic, end: (*apps).quicEnd},
 		{name: nameHTTP, over: tcp, check: app.LooksLikeHTTP, stream: (*apps).http, end: (*apps).httpEnd},
 		{name: "ssh", over: tcp, check: app.LooksLikeSSH, stream: (*apps).ssh, end: (*apps).sshEnd},
@@ -59,6 +60,7 @@ func parsers() []parser {
 // Names that parsers are told apart by.
 const (
 	nameTLS  = "tls"
+	nameDTLS = "dtls"
 	nameHTTP = "http"
 	nameNBNS = "nbns"
 )
@@ -95,6 +97,7 @@ type index struct {
 	any   [256][]uint8            // by IP protocol: of any port
 	want  [256]bool               // IP protocols with parsers at all
 	tls   uint8
+	dtls  uint8
 	web   uint8
 }
 
@@ -105,6 +108,8 @@ func newIndex() *index {
 		switch p.name {
 		case nameTLS:
 			x.tls = id
+		case nameDTLS:
+			x.dtls = id
 		case nameHTTP:
 			x.web = id
 		}

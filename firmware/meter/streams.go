@@ -44,6 +44,51 @@ func (s *streams) of(a *apps, r *flow.Record) *stream {
 	return s.pool[i]
 }
 
+// held returns the stream of flow r, whom nobody has recognised yet, or nil.
+func (s *streams) held(r *flow.Record) *stream {
+	if r.Stream == 0 || s.pool[r.Stream-1].flow != r.ID {
+		return nil
+	}
+	return s.pool[r.Stream-1]
+}
+
+// begins reports whether a payload is the first of its side: it came first, or
+// what came before it was held for it.
+func (a *apps) begins(r *flow.Record, p *flow.Packet, seq uint32) bool {
+	if r.Sides[p.From].Payload == uint64(p.Payload) {
+		return true
+	}
+	s := a.streams.held(r)
+	return s != nil && s.sides[p.From].Awaits(seq)
+}
+
+// hold keeps a segment of a connection that nobody has recognised yet, if
+// segments before it are missing: it may be the rest of a hello that came in the
+// wrong order.
+func (a *apps) hold(r *flow.Record, p *flow.Packet, seq uint32, b []byte) {
+	hole := r.Hole(p.From)
+	if hole == 0 || r.Parser != parserAny {
+		return
+	}
+	if s := a.streams.of(a, r); s != nil {
+		side := &s.sides[p.From]
+		side.Add(seq-hole, nil) // where what is missing begins
+		side.Add(seq, b)
+	}
+}
+
+// takeUp begins the stream of flow r, which a segment has told a parser, with
+// that segment and what was held of those behind it.
+func (a *apps) takeUp(r *flow.Record, p *flow.Packet, seq uint32) {
+	if a.table[r.Parser-1].stream == nil || r.Key.Proto() != protoTCP {
+		return
+	}
+	if s := a.streams.of(a, r); s != nil {
+		s.parser = r.Parser
+		s.sides[p.From].StartAt(seq)
+	}
+}
+
 // take returns a stream that no flow has.
 func (s *streams) take(a *apps) int {
 	if n := len(s.free); n > 0 {

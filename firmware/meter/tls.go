@@ -17,20 +17,65 @@ func (a *apps) tlsStream(r *flow.Record, p *packet, s *stream) int {
 	}
 	before, _ := h.Started()
 	used, err := h.Read(p.From, p.payload)
-	client, either := h.Started()
-	if either && (h.TLS.Time == 0 || client != before) {
-		a.recognised(r)
-		r.Orient(h.Client)
-		h.TLS.Time, h.TLS.Flow = record.Nanos(p.Time), r.ID
-		h.TLS.SrcAddr, h.TLS.SrcPort, h.TLS.DstAddr, h.TLS.DstPort = ends(r, h.Client)
-	}
-	if err != nil && !either { // after a hello anything is an answer
+	a.handshake(r, p, h, before)
+	if _, either := h.Started(); err != nil && !either { // after a hello anything is an answer
 		a.malformed(r)
 	}
 	if err != nil || h.Done() {
 		a.giveUp(r)
 	}
 	return used
+}
+
+// dtlsMessage does the same over UDP, where a datagram that is none of it may be
+// anybody's.
+func (a *apps) dtlsMessage(r *flow.Record, p *packet) bool {
+	s := a.streams.of(a, r)
+	if s == nil {
+		return false
+	}
+	h, _ := s.state.(*app.Handshake)
+	if h == nil {
+		h = new(app.Handshake)
+		s.state = h
+	}
+	before, _ := h.Started()
+	err := h.ReadDatagram(p.From, p.payload)
+	a.handshake(r, p, h, before)
+	_, either := h.Started()
+	if err != nil && !either {
+		a.malformed(r)
+	}
+	if h.Done() {
+		a.giveUp(r)
+	}
+	return either
+}
+
+// stun waits for the handshake of a call that STUN has found a way for (RFC
+// 5764, section 5).
+func (a *apps) stun(r *flow.Record, p *packet) bool {
+	switch {
+	case app.LooksLikeDTLS(p.payload):
+		r.App, r.Parser = a.dtls, a.dtls
+		return a.dtlsMessage(r, p)
+	case r.Sides[0].Packets+r.Sides[1].Packets > maxUnknown:
+		r.Parser = parserNone
+	}
+	return true
+}
+
+// handshake notes whose handshake it is, once that is known. Before says
+// whether the client's hello was read before this packet.
+func (a *apps) handshake(r *flow.Record, p *packet, h *app.Handshake, before bool) {
+	client, either := h.Started()
+	if !either || h.TLS.Time != 0 && client == before {
+		return
+	}
+	a.recognised(r)
+	r.Orient(h.Client)
+	h.TLS.Time, h.TLS.Flow = record.Nanos(p.Time), r.ID
+	h.TLS.SrcAddr, h.TLS.SrcPort, h.TLS.DstAddr, h.TLS.DstPort = ends(r, h.Client)
 }
 
 // tlsEnd reports the handshake and its certificates.

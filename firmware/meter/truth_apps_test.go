@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -44,6 +45,68 @@ func strict(list []string) []string {
 	slices.Sort(list)
 	list = slices.Compact(list)
 	return slices.DeleteFunc(list, func(s string) bool { return s == "" })
+}
+
+// TestTruthIpfixprobeFlows compares with what ipfixprobe counts in flows, and
+// with how it names them. It reports a flow in parts, and the kind of ICMP as no
+// port.
+func TestTruthIpfixprobeFlows(t *testing.T) {
+	dir := truthDir(t, "ipfixprobe")
+	number := func(m map[string]string, name string) int { n, _ := strconv.Atoi(m[name]); return n }
+	sure := func(plugin string) string { return strings.ToUpper(plugin) + "_CONF_LEVEL" }
+	for _, tt := range []struct {
+		plugin, capture, app string // no app: packets both ways
+		floor                int
+	}{
+		{"basic", "mixed", "", 38},
+		{"basicplus", "http", "", 17},
+		{"pstats", "mixed", "", 38},
+		{"vlan", "vlan", "vlan", 1}, // a flow may be in several VLANs here, and has that of its first packet
+		{"tls", "tls", "tls", 28},
+		{"http", "http", "http", 9},
+		{"ntp", "ntp", "ntp", 8},
+		{"mqtt", "mqtt", "mqtt", 5},
+		{"sip", "sip", "sip", 9},
+		{"smtp", "smtp", "smtp", 1},
+		{"netbios", "netbios", "nbns", 13},
+		{"dnssd", "dnssd", "mdns", 8},
+		{"ssdp", "ssdp", "ssdp", 16},
+		{"wg", "wg", "wireguard", 4},
+		{"ovpn", "ovpn", "openvpn", 1},
+	} {
+		flows := facts(t, filepath.Join(dir, "ipfixprobe__tests__functional__inputs__"+tt.capture+".pcap"))["flow"]
+		var want, got []string
+		counted := directed{}
+		for _, m := range ipfixprobe(t, tt.plugin) {
+			src, dst, proto := m["SRC_IP"], m["DST_IP"], number(m, "PROTOCOL")
+			counted.add(src, dst, number(m, "SRC_PORT"), number(m, "DST_PORT"), proto, number(m, "PACKETS"), 0)
+			counted.add(dst, src, number(m, "DST_PORT"), number(m, "SRC_PORT"), proto, number(m, "PACKETS_REV"), 0)
+			if level, ok := m[sure(tt.plugin)]; !ok || level == "100" {
+				want = append(want, strings.Join([]string{src, m["SRC_PORT"], dst, m["DST_PORT"], cmp.Or(m["VLAN_ID"], tt.app)}, " "))
+			}
+		}
+		for _, f := range flows {
+			name := f.text("app")
+			if tt.plugin == "vlan" {
+				name = cmp.Or(f.text("vlan"), "0")
+			}
+			src, dst := f.text("src_addr")+" "+cmp.Or(f.text("src_port"), "0"), f.text("dst_addr")+" "+cmp.Or(f.text("dst_port"), "0")
+			got = append(got, src+" "+dst+" "+name, dst+" "+src+" "+name)
+		}
+		s := score{name: "flows of " + tt.plugin + " (ipfixprobe)"}
+		if tt.app == "" {
+			for _, f := range flows {
+				if proto := f.number("proto"); proto == 1 || proto == 58 {
+					delete(f, "src_port")
+					delete(f, "dst_port")
+				}
+			}
+			_, packets := recorded(flows)
+			got, want = packets.lines(), counted.lines()
+		}
+		s.compare(t, tt.capture, strict(got), strict(want))
+		s.floor(t, tt.floor, 0)
+	}
 }
 
 // TestTruthIpfixprobe compares with ipfixprobe's dns, tls, http and quic.

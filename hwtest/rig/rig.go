@@ -101,7 +101,8 @@ func (cfg Config) Start(ctx context.Context) (*Machine, error) { return Start(ct
 // A Machine is a board under power.
 type Machine struct {
 	Console *Console
-	Tap     *Tap      // nil with Config.NoTap
+	Tap     *Tap      // of the first tap port; nil with Config.NoTap
+	Taps    []*Tap    // of all of them
 	Disk    string    // path of its disk image; "" for a board without one
 	On      time.Time // when power came on
 
@@ -211,14 +212,26 @@ func (m *Machine) launch(ctx context.Context, cfg Config, args []string, sockets
 	if m.pins != nil {
 		m.close = append(m.close, func() { m.pins.conn.Close() })
 	}
-	if !cfg.NoTap {
-		if m.Tap, err = dialTap(sockets); err != nil {
+	for _, p := range cfg.Board.Ports {
+		if p.Role != board.Tap || cfg.NoTap {
+			continue
+		}
+		tap, err := dialTap(p.Name, sockets)
+		if err != nil {
 			return err
 		}
-		m.close = append(m.close, func() { m.Tap.close() })
+		m.plug(tap)
 	}
 	m.On = time.Now()
 	return m.qmp.do("cont")
+}
+
+// plug adds a cable.
+func (m *Machine) plug(tap *Tap) {
+	if m.Taps = append(m.Taps, tap); m.Tap == nil {
+		m.Tap = tap
+	}
+	m.close = append(m.close, tap.close)
 }
 
 // Type types at the serial line.

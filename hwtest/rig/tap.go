@@ -14,7 +14,7 @@ import (
 	"github.com/taproot-sensor/taproot/firmware/capture"
 )
 
-// A Tap is the far end of the cable in a machine's tap port. It puts frames on
+// A Tap is the far end of the cable in a tap port of a machine. It puts frames on
 // the cable and keeps those that the machine puts there, which must be none.
 //
 // Each frame is one datagram of a Unix socket, or a frame of one of the host's
@@ -33,14 +33,14 @@ const firstFrames = 8
 
 func tapNetdev(id, sockets string) string {
 	return fmt.Sprintf("dgram,id=%s,local.type=unix,local.path=%s,remote.type=unix,remote.path=%s",
-		id, filepath.Join(sockets, "port"), filepath.Join(sockets, "cable"))
+		id, filepath.Join(sockets, "port-"+id), filepath.Join(sockets, "cable-"+id))
 }
 
-// dialTap plugs the cable in; QEMU has made its end when it speaks QMP.
-func dialTap(sockets string) (*Tap, error) {
+// dialTap plugs a port's cable in; QEMU has made its end when it speaks QMP.
+func dialTap(id, sockets string) (*Tap, error) {
 	conn, err := net.DialUnix("unixgram",
-		&net.UnixAddr{Net: "unixgram", Name: filepath.Join(sockets, "cable")},
-		&net.UnixAddr{Net: "unixgram", Name: filepath.Join(sockets, "port")})
+		&net.UnixAddr{Net: "unixgram", Name: filepath.Join(sockets, "cable-"+id)},
+		&net.UnixAddr{Net: "unixgram", Name: filepath.Join(sockets, "port-"+id)})
 	if err != nil {
 		return nil, fmt.Errorf("plugging in the tap port: %w", err)
 	}

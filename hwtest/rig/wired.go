@@ -58,8 +58,7 @@ func (w *Wired) start(ctx context.Context, m *Machine) error {
 	if err != nil {
 		return err
 	}
-	m.Tap = plugIn(cable)
-	m.close = append(m.close, func() { m.Tap.close() })
+	m.plug(plugIn(cable))
 	serial, err := wired.OpenSerial(w.Config.Console)
 	if err != nil {
 		return err

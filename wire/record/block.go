@@ -122,22 +122,48 @@ func (r *reader) name() string {
 	return string(b)
 }
 
+// ParseBlocks parses the blocks of a batch. Where a part is damaged it returns
+// the blocks before it and an error.
+func ParseBlocks(b []byte) ([]Block, error) {
+	var blocks []Block
+	for coded := maxCoded; len(b) > 0; {
+		blk, rest, err := parseBlock(b, &coded)
+		if err != nil {
+			return blocks, err
+		}
+		blocks, b = append(blocks, blk), rest
+	}
+	return blocks, nil
+}
+
 // ParseBlock parses the block at the front of b and returns what follows it.
-// The first column must be of type Time: a row costs at least a byte. Texts
-// are checked to be UTF-8. The result shares Raw with b and nothing else.
+// The first column must be of type Time. Texts are checked to be UTF-8. The
+// result shares Raw with b and nothing else.
 func ParseBlock(b []byte) (Block, []byte, error) {
+	coded := maxCoded
+	return parseBlock(b, &coded)
+}
+
+// parseBlock parses a block whose coded columns may have so many values, which
+// it takes off.
+func parseBlock(b []byte, coded *int) (Block, []byte, error) {
 	r := &reader{b: b}
 	blk := Block{Kind: r.name()}
 	blk.Rows = r.count("rows", MaxRows)
-	n := r.count("columns", MaxColumns)
-	if r.err == nil && (blk.Rows == 0 || n == 0) {
+	columns := r.count("columns", MaxColumns)
+	if r.err == nil && (blk.Rows == 0 || columns == 0) {
 		r.fail(errors.New("block is empty"))
 	}
-	for i := 0; i < n && r.err == nil; i++ {
-		c := Column{Name: r.name()}
-		typ := r.byte()
-		c.Type = Type(typ)
-		data := r.bytes(r.count("bytes of column", len(r.b)))
+	parts := r.parts(columns)
+	for i := range parts {
+		p, c := &parts[i], Column{Name: parts[i].name, Type: Type(parts[i].typ)}
+		if p.coded() {
+			p.data = r.bytes(p.size)
+			*coded -= blk.Rows
+		}
+		if r.err == nil && *coded < 0 {
+			r.fail(fmt.Errorf("more than %d values in coded columns", maxCoded))
+		}
 		if r.err != nil {
 			break
 		}
@@ -145,7 +171,7 @@ func ParseBlock(b []byte) (Block, []byte, error) {
 			r.fail(fmt.Errorf("two columns %q", c.Name))
 			break
 		}
-		if err := c.parse(typ, data, blk.Rows); err != nil {
+		if err := c.parse(p.typ, p.data, blk.Rows); err != nil {
 			r.fail(fmt.Errorf("column %q: %w", c.Name, err))
 			break
 		}
@@ -161,6 +187,33 @@ func ParseBlock(b []byte) (Block, []byte, error) {
 	return blk, r.b, nil
 }
 
+// A part is a column as it lies in a block. The data of coded ones stands
+// behind all columns.
+type part struct {
+	name string
+	typ  byte
+	size int
+	data []byte
+}
+
+func (p *part) coded() bool { return p.typ>>4 == formCoded }
+
+// parts takes so many columns, but not what stands behind them.
+func (r *reader) parts(columns int) []part {
+	parts := make([]part, columns)
+	for i := range parts {
+		p := &parts[i]
+		p.name, p.typ, p.size = r.name(), r.byte(), r.count("bytes of column", len(r.b))
+		if !p.coded() {
+			p.data = r.bytes(p.size)
+		}
+		if r.err != nil {
+			return nil
+		}
+	}
+	return parts
+}
+
 // parse takes the data of a column, whose type byte says how it is written. One
 // of a type or form that this release does not know keeps them as they are.
 func (c *Column) parse(typ byte, data []byte, rows int) error {
@@ -169,6 +222,9 @@ func (c *Column) parse(typ byte, data []byte, rows int) error {
 	switch {
 	case typ == byte(Bool):
 		c.Ints = r.bits(rows)
+	case known >= Uint && known <= Duration && form == formCoded:
+		c.Type = known
+		c.Ints = r.coded(rows)
 	case known >= Uint && known <= Duration && form <= formPacked:
 		c.Type = known
 		if len(data) < rows {

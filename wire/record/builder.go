@@ -20,6 +20,10 @@ const (
 	maxName    = 64    // bytes of the name of a kind or a column
 )
 
+// portSize is the size of a port, and of other fields of 16 bits. They are as
+// good as random: a coder takes 6 % off them, in a fifth of the time of all.
+const portSize = 2
+
 // A Builder gathers records of one kind into a block. It keeps no reference to
 // what it was given.
 type Builder struct {
@@ -30,6 +34,7 @@ type Builder struct {
 	cols   []column // of each of fields
 
 	order   []place // rows by time
+	code    []byte  // of coded columns
 	scratch scratch
 }
 
@@ -46,6 +51,7 @@ func NewBuilder(def *Def) *Builder {
 		in := def.typ.Field(i)
 		b.fields[i] = field{at: uint32(in.Offset), load: loadOf(f.Type, in.Type.Size())}
 		b.cols[i].typ = f.Type
+		b.cols[i].coded = f.Type >= Uint && f.Type <= Duration && in.Type.Size() != portSize
 	}
 	return b
 }
@@ -57,7 +63,7 @@ func (b *Builder) Rows() int { return b.rows }
 func (b *Builder) Full() bool { return b.rows == MaxRows }
 
 // Size returns about how many bytes AppendBlock would append: a number counts
-// as two bytes, and takes eight at most.
+// as two bytes, and takes nine at most.
 func (b *Builder) Size() int { return b.size }
 
 // Append adds the record that rec points to. rec must be a pointer to the
@@ -143,6 +149,7 @@ func (b *Builder) AppendBlock(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(b.rows))
 	dst = binary.AppendUvarint(dst, uint64(used))
 	b.sort()
+	b.code = b.code[:0]
 	for i := range b.cols {
 		if !b.fields[i].used && i != 0 {
 			continue
@@ -150,8 +157,12 @@ func (b *Builder) AppendBlock(dst []byte) []byte {
 		dst = appendText(dst, b.def.Fields[i].Name)
 		dst = b.appendColumn(dst, &b.cols[i])
 	}
-	return dst
+	return append(dst, b.code...)
 }
+
+// CodeSize returns how many bytes of code the last block ends with, which no
+// compressor makes smaller.
+func (b *Builder) CodeSize() int { return len(b.code) }
 
 // sort puts rows in the order of their time, equal ones as they came: the
 // steps from one to the next are small then, and so are those of the numbers
@@ -177,8 +188,17 @@ func (b *Builder) appendColumn(dst []byte, c *column) []byte {
 	form := formPlain
 	if b.rows >= packRows && c.typ != Bool {
 		form = formPacked
+		if c.coded {
+			form = formCoded
+		}
 	}
 	dst = append(dst, byte(c.typ)|form<<4)
+	if form == formCoded {
+		b.scratch.nums = c.gather(b.scratch.nums[:0], b.order)
+		before := len(b.code)
+		b.code = b.scratch.appendCoded(b.code, b.scratch.nums)
+		return binary.AppendUvarint(dst, uint64(len(b.code)-before))
+	}
 	// The size of the data is not known yet; it has four bytes at most, for
 	// which there is room in front.
 	const room = 4

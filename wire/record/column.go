@@ -45,6 +45,7 @@ func loadOf(typ Type, size uintptr) uint8 {
 // none of them: most columns have nothing else.
 type column struct {
 	typ   Type
+	coded bool     // its numbers are worth the time of a coder
 	nums  []int64  // numbers; Bool has 0 and 1
 	index []uint32 // words: of each value in dict
 	lens  []uint32 // Strings: values per row

@@ -12,6 +12,7 @@ import (
 const (
 	formPlain  byte = 0
 	formPacked byte = 1
+	formCoded  byte = 2
 )
 
 // packRows is the number of rows from which on columns are packed: with fewer

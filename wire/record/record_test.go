@@ -234,6 +234,13 @@ func FuzzParseBlock(f *testing.F) {
 		b.Append(&recs[i])
 	}
 	f.Add(b.AppendBlock(nil))
+	recs, _ = flows(300)
+	for i := range recs {
+		b.Append(&recs[i])
+	}
+	f.Add(b.AppendBlock(nil))
+	f.Add(codedBlock(2, 1, "\x08\x01\x03\xff"))
+	f.Add(codedBlock(20, 2, "\x13\x01\x03\xff\x12\x34"))
 	f.Add([]byte("\x06future\x01\x02\x02ts\x04\x01\x02\x03new\x63\x03abc"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		blk, _, err := record.ParseBlock(b)

@@ -13,7 +13,7 @@ type TLS struct {
 	SNI         string     `col:"sni" ecs:"tls.client.server_name" doc:"server name that the client asked for (RFC 6066, section 3)"`
 	ALPN        []string   `col:"alpn" doc:"application protocols that the client offered (RFC 7301)"`
 	NextProto   string     `col:"next_protocol" ecs:"tls.next_protocol" doc:"application protocol that the server chose, where it is in the clear"`
-	Version     string     `col:"version" ecs:"tls.version" doc:"version that the server chose, or the best that the client offered: 1.0, 1.2, 1.3"`
+	Version     string     `col:"version" ecs:"tls.version" doc:"version that the server chose, or the best that the client offered: 1.0, 1.2, 1.3, DTLS 1.2"`
 	Cipher      string     `col:"cipher" ecs:"tls.cipher" doc:"cipher suite that the server chose (IANA name, or its number)"`
 	Accepted    bool       `col:"accepted" ecs:"tls.established" doc:"the server answered with a hello"`
 	Curve       string     `col:"curve" ecs:"tls.curve" doc:"group of the key exchange (IANA name, or its number)"`

@@ -9,9 +9,10 @@ import (
 
 // scratch is memory that the columns of a block use one after the other.
 type scratch struct {
-	nums  []int64
-	words []uint32 // those that the rows have, in the order in which they come
-	named []uint32 // by word: its place in words + 1, 0 for none yet
+	nums   []int64
+	words  []uint32 // those that the rows have, in the order in which they come
+	named  []uint32 // by word: its place in words + 1, 0 for none yet
+	models []model
 }
 
 // appendBits appends a bit for each row.

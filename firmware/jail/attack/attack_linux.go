@@ -118,8 +118,10 @@ func Escapes(init, uplink int) []Try {
 	}
 }
 
-// MaxPID is how many process numbers Others tries: the kernel's default.
-const MaxPID = 32768
+// MaxPID is how many process numbers Others tries. The kernel gives them in
+// turn, and a machine has given a few hundred when meter begins; all 32768 that
+// it has take a machine under TCG longer than a stage may be silent.
+const MaxPID = 4096
 
 // Others returns what can be got at of processes by their number, other than
 // this one: of each by every call that takes one, and in /proc. It is for before

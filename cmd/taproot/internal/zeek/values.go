@@ -216,7 +216,9 @@ func tlsVersion(r *row) string {
 	case v == "SSL 3.0":
 		return "SSLv3"
 	case strings.HasPrefix(v, "1."):
-		return "TLSv1" + v[len("1."):]
+		return "TLSv1" + strings.Replace(v[len("1."):], " draft ", "-draft", 1)
+	case strings.HasPrefix(v, "DTLS 1."):
+		return "DTLSv1" + v[len("DTLS 1."):]
 	}
 	return v
 }
