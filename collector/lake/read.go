@@ -5,8 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 
-	"github.com/parquet-go/parquet-go"
-
 	"github.com/taproot-sensor/taproot/collector/journal"
 	"github.com/taproot-sensor/taproot/collector/unpack"
 	"github.com/taproot-sensor/taproot/wire/record"
@@ -72,10 +70,5 @@ func send(ctx context.Context, units chan<- unit, u unit) bool {
 }
 
 func originOf(e *journal.Entry) origin {
-	return origin{
-		parquet.ByteArrayValue([]byte(e.SensorName())),
-		parquet.ByteArrayValue([]byte(hex.EncodeToString(e.Boot[:]))),
-		parquet.Int64Value(int64(e.Batch)),
-		parquet.Int64Value(e.Received),
-	}
+	return origin{sensor: e.SensorName(), boot: hex.EncodeToString(e.Boot[:]), batch: int64(e.Batch), received: e.Received}
 }
