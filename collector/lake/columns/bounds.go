@@ -2,6 +2,7 @@ package columns
 
 import (
 	"encoding/binary"
+	"math"
 	"slices"
 	"strings"
 
@@ -36,22 +37,20 @@ func (b *bounds) word(w string) {
 	b.some = true
 }
 
-// boundInts makes the bounds of the page from its numbers.
-func (c *Column) boundInts() {
-	b := bounds{some: len(c.ints) > 0}
-	if b.some {
-		b.least, b.most = c.ints[0], c.ints[0]
+// boundsOf returns the bounds of numbers.
+func boundsOf(nums []int64, unsigned bool) bounds {
+	if len(nums) == 0 {
+		return bounds{}
 	}
-	if c.def.Type == Uint {
-		for _, n := range c.ints {
-			b.least, b.most = int64(min(uint64(b.least), uint64(n))), int64(max(uint64(b.most), uint64(n)))
-		}
-	} else {
-		for _, n := range c.ints {
-			b.least, b.most = min(b.least, n), max(b.most, n)
-		}
+	flip := int64(0) // makes the order of unsigned numbers that of signed ones
+	if unsigned {
+		flip = math.MinInt64
 	}
-	c.bounds = b
+	least, most := nums[0]^flip, nums[0]^flip
+	for _, n := range nums {
+		least, most = min(least, n^flip), max(most, n^flip)
+	}
+	return bounds{some: true, least: least ^ flip, most: most ^ flip}
 }
 
 // widen widens b by those of a further page.

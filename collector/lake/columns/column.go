@@ -6,9 +6,14 @@ import (
 	"strings"
 )
 
-// maxDictionary is the bytes of words beyond which further words are written
-// out: a reader that wants one value decodes all of the dictionary.
-const maxDictionary = 32 << 10
+// A dictionary is full with maxDictionary bytes of words, since a reader that
+// wants one value decodes all of it; and with fewer where most words come only
+// once, as hashes do, and it is of no use. Further words are written out.
+const (
+	maxDictionary   = 256 << 10
+	maxOfLittleUse  = 32 << 10
+	leastRepetition = 2 // values for each word
+)
 
 // unseen marks a word that no value had yet.
 const unseen = ^uint32(0)
@@ -21,7 +26,9 @@ type Column struct {
 
 	// The page that is being filled.
 	rows        int     // of it
-	ints        []int64 // values of Bool, Uint, Int and Time
+	ints        []int64 // values of Bool, Uint, Int and Time, but for
+	constant    int64   // this one, as long as they all are the same:
+	run         int     // so often
 	index32     []int32 // values in the dictionary
 	plain       []byte  // values behind their sizes, once the dictionary is full
 	repetitions []byte  // levels of lists: 0 begins a row
@@ -50,6 +57,7 @@ func (c *Column) numRows() int64 { return c.chunk.rows + int64(c.rows) }
 
 // Ints appends numbers.
 func (c *Column) Ints(src []int64, rows []int) {
+	c.spell()
 	if rows == nil {
 		c.ints = append(c.ints, src...)
 		c.added(len(src))
@@ -63,19 +71,42 @@ func (c *Column) Ints(src []int64, rows []int) {
 
 // Int appends a number n times.
 func (c *Column) Int(v int64, n int) {
-	at := len(c.ints)
-	c.ints = slices.Grow(c.ints, n)[:at+n]
-	for i := range c.ints[at:] {
-		c.ints[at+i] = v
+	if len(c.ints) == 0 && (c.run == 0 || c.constant == v) {
+		c.constant = v
+		c.run += n
+	} else {
+		c.spell()
+		c.ints = appendRun(c.ints, v, n)
 	}
 	c.added(n)
+}
+
+// spell writes the run out.
+func (c *Column) spell() {
+	if c.run > 0 {
+		c.ints = appendRun(c.ints, c.constant, c.run)
+		c.run = 0
+	}
+}
+
+// appendRun appends v n times.
+func appendRun[T any](dst []T, v T, n int) []T {
+	at := len(dst)
+	dst = slices.Grow(dst, n)[:at+n]
+	for i := range dst[at:] {
+		dst[at+i] = v
+	}
+	return dst
 }
 
 // Word appends a word n times.
 func (c *Column) Word(word string, n int) {
 	id := c.enter(word)
-	for range n {
-		c.value(word, id)
+	if !c.words.full {
+		c.index32 = appendRun(c.index32, int32(id), n)
+	}
+	for i := 0; c.words.full && i < n; i++ {
+		c.plain = appendPlain(c.plain, word)
 	}
 	c.added(n)
 }
@@ -194,12 +225,22 @@ func appendPlain(dst []byte, s string) []byte {
 // added counts rows, and ends the page where it is full.
 func (c *Column) added(rows int) {
 	c.rows += rows
-	size := 8*len(c.ints) + 4*len(c.index32) + len(c.plain) + len(c.definitions)
-	overflow := !c.words.full && len(c.words.plain) > maxDictionary
+	size := 8*(c.run+len(c.ints)) + 4*len(c.index32) + len(c.plain) + len(c.definitions)
+	overflow := c.overflows()
 	if size >= c.pageSize || overflow {
 		c.endPage()
 	}
 	if overflow {
 		c.words.full = true
+		c.untried = 0 // the pages to come are of another kind
 	}
+}
+
+// overflows reports whether the dictionary is to have no further words.
+func (c *Column) overflows() bool {
+	d, size := &c.words, len(c.words.plain)
+	if d.full || size <= maxOfLittleUse {
+		return false
+	}
+	return size > maxDictionary || c.chunk.values+int64(len(c.index32)) < leastRepetition*int64(len(d.numbers))
 }

@@ -2,6 +2,7 @@ package columns
 
 import (
 	"bytes"
+	"encoding/binary"
 	"hash/crc32"
 
 	"github.com/klauspost/compress/zstd"
@@ -82,7 +83,7 @@ func (c *Column) endPage() {
 
 // emptyPage forgets what was gathered and keeps the memory.
 func (c *Column) emptyPage() {
-	c.rows, c.bounds = 0, bounds{}
+	c.rows, c.run, c.bounds = 0, 0, bounds{}
 	c.ints, c.index32, c.plain = c.ints[:0], c.index32[:0], c.plain[:0]
 	c.repetitions, c.definitions = c.repetitions[:0], c.definitions[:0]
 }
@@ -93,10 +94,14 @@ func (c *Column) encodePage() ([]byte, format.Encoding) {
 	var err error
 	switch {
 	case c.def.Type == Bool:
-		c.boundInts()
+		c.spell()
+		c.bounds = boundsOf(c.ints, false)
 		c.encoded, encoding = appendBits(c.encoded[:0], c.ints), format.Plain
+	case c.run > 0:
+		c.bounds = bounds{some: true, least: c.constant, most: c.constant}
+		c.encoded, encoding = appendConstant(c.encoded[:0], c.constant, c.run), format.DeltaBinaryPacked
 	case c.def.Type.physical() == format.Int64:
-		c.boundInts()
+		c.bounds = boundsOf(c.ints, c.def.Type == Uint)
 		encoding = format.DeltaBinaryPacked
 		c.encoded, err = new(delta.BinaryPackedEncoding).EncodeInt64(c.encoded, c.ints)
 	case c.words.full:
@@ -117,6 +122,26 @@ func appendBits(dst []byte, nums []int64) []byte {
 	dst = append(dst, make([]byte, (len(nums)+7)/8)...)
 	for i, n := range nums {
 		dst[at+i/8] |= byte(n&1) << (i % 8)
+	}
+	return dst
+}
+
+// The blocks that numbers are packed in, as parquet-go makes them: what each
+// needs is written once for a block and once for each part of it.
+const (
+	deltaBlock = 128 // numbers
+	deltaParts = 4
+)
+
+// appendConstant appends v n times, DELTA_BINARY_PACKED: most columns of most
+// kinds have nothing but zeros (Encodings.md, "Delta Encoding").
+func appendConstant(dst []byte, v int64, n int) []byte {
+	dst = binary.AppendUvarint(dst, deltaBlock)
+	dst = binary.AppendUvarint(dst, deltaParts)
+	dst = binary.AppendUvarint(dst, uint64(n))
+	dst = binary.AppendVarint(dst, v)
+	for left := n - 1; left > 0; left -= deltaBlock {
+		dst = append(dst, make([]byte, 1+deltaParts)...) // the least step, and how many bits each part has: 0
 	}
 	return dst
 }
