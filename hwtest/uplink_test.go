@@ -22,6 +22,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/taproot-sensor/taproot/collector/edge"
+	"github.com/taproot-sensor/taproot/collector/edge/quota"
 	"github.com/taproot-sensor/taproot/collector/journal"
 	"github.com/taproot-sensor/taproot/firmware/spool"
 	"github.com/taproot-sensor/taproot/firmware/uplink"
@@ -69,6 +70,11 @@ type testCollector struct {
 // startCollector serves dir at addr until stop, or the end of the test.
 func startCollector(t *testing.T, s testSite, dir, addr string, decide func(enrol.Identity) enrol.Status) *testCollector {
 	t.Helper()
+	return startCollectorWith(t, s, dir, addr, decide, quota.NewShares(0))
+}
+
+func startCollectorWith(t *testing.T, s testSite, dir, addr string, decide func(enrol.Identity) enrol.Status, shares *quota.Shares) *testCollector {
+	t.Helper()
 	j, _, err := journal.Open(dir, journal.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -79,7 +85,7 @@ func startCollector(t *testing.T, s testSite, dir, addr string, decide func(enro
 		t.Fatal(err)
 	}
 	e := edge.New(edge.Config{
-		Box: s.box, BoxKey: s.boxKey, Identity: s.identity, Journal: j, Log: log,
+		Box: s.box, BoxKey: s.boxKey, Identity: s.identity, Journal: j, Log: log, Shares: shares,
 		Decide: func(id enrol.Identity, _ enrol.Claims, _ netip.AddrPort) (enrol.Status, error) {
 			return decide(id), nil
 		},
