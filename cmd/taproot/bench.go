@@ -142,7 +142,7 @@ func startBenchCollector(f *benchFlags, stderr io.Writer) (end func(), err error
 	}
 	f.collector, f.data = free.LocalAddr().String(), filepath.Join(dir, "data")
 	free.Close()
-	cmd := exec.Command(self, "collector", "--data", f.data, "--listen", f.collector, "--address", f.collector)
+	cmd := exec.Command(self, "collector", "--data", f.data, "--listen", f.collector, "--address", f.collector, "--sensor-max", "0")
 	cmd.Stderr = stderr
 	cmd.SysProcAttr = benchProcAttr() // Ctrl-C at the prompt is for this process, which then ends the other
 	if err := cmd.Start(); err != nil {
