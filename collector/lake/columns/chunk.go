@@ -53,11 +53,7 @@ func (c *Column) place(offset int64) (format.ColumnMetaData, index) {
 		use(format.DictionaryPage, format.Plain, 1)
 	}
 	use(format.DataPageV2, format.RLEDictionary, c.wordPages)
-	other := format.Plain
-	if c.def.Type.physical() == format.Int64 {
-		other = format.DeltaBinaryPacked
-	}
-	use(format.DataPageV2, other, c.otherPages)
+	use(format.DataPageV2, c.def.Type.encoding(), c.otherPages)
 	if c.def.Type == TextList {
 		m.Encoding = append(m.Encoding, format.RLE) // of the levels
 	}

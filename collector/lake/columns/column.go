@@ -30,7 +30,8 @@ type Column struct {
 	constant    int64   // this one, as long as they all are the same:
 	run         int     // so often
 	index32     []int32 // values in the dictionary
-	plain       []byte  // values behind their sizes, once the dictionary is full
+	text        []byte  // values, one behind the other, once the dictionary is full
+	sizes       []int32 // of each
 	repetitions []byte  // levels of lists: 0 begins a row
 	definitions []byte  // and 1 says that there is a value
 	bounds      bounds
@@ -106,7 +107,7 @@ func (c *Column) Word(word string, n int) {
 		c.index32 = appendRun(c.index32, int32(id), n)
 	}
 	for i := 0; c.words.full && i < n; i++ {
-		c.plain = appendPlain(c.plain, word)
+		c.value(word, id)
 	}
 	c.added(n)
 }
@@ -211,7 +212,8 @@ func (c *Column) enter(word string) uint32 {
 
 func (c *Column) value(word string, id uint32) {
 	if c.words.full {
-		c.plain = appendPlain(c.plain, word)
+		c.text = append(c.text, word...)
+		c.sizes = append(c.sizes, int32(len(word)))
 	} else {
 		c.index32 = append(c.index32, int32(id))
 	}
@@ -225,7 +227,7 @@ func appendPlain(dst []byte, s string) []byte {
 // added counts rows, and ends the page where it is full.
 func (c *Column) added(rows int) {
 	c.rows += rows
-	size := 8*(c.run+len(c.ints)) + 4*len(c.index32) + len(c.plain) + len(c.definitions)
+	size := 8*(c.run+len(c.ints)) + 4*(len(c.index32)+len(c.sizes)) + len(c.text) + len(c.definitions)
 	overflow := c.overflows()
 	if size >= c.pageSize || overflow {
 		c.endPage()

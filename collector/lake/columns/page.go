@@ -22,9 +22,10 @@ const (
 )
 
 // encoder is zstd at its fastest: as fast as snappy on flow records and 5 %
-// smaller.
+// smaller. Hashes in base64, in which nothing matches, it makes a quarter smaller
+// by their letters alone.
 var encoder = func() *zstd.Encoder {
-	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderCRC(false), zstd.WithZeroFrames(true))
+	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithAllLitEntropyCompression(true), zstd.WithEncoderCRC(false), zstd.WithZeroFrames(true))
 	if err != nil { // the options are constants
 		panic(err)
 	}
@@ -84,28 +85,28 @@ func (c *Column) endPage() {
 // emptyPage forgets what was gathered and keeps the memory.
 func (c *Column) emptyPage() {
 	c.rows, c.run, c.bounds = 0, 0, bounds{}
-	c.ints, c.index32, c.plain = c.ints[:0], c.index32[:0], c.plain[:0]
-	c.repetitions, c.definitions = c.repetitions[:0], c.definitions[:0]
+	c.ints, c.index32, c.text = c.ints[:0], c.index32[:0], c.text[:0]
+	c.sizes, c.repetitions, c.definitions = c.sizes[:0], c.repetitions[:0], c.definitions[:0]
 }
 
 // encodePage encodes the values of the page into c.encoded.
-func (c *Column) encodePage() ([]byte, format.Encoding) {
-	var encoding format.Encoding
+func (c *Column) encodePage() (values []byte, encoding format.Encoding) {
+	encoding = c.def.Type.encoding()
 	var err error
 	switch {
 	case c.def.Type == Bool:
 		c.spell()
 		c.bounds = boundsOf(c.ints, false)
-		c.encoded, encoding = appendBits(c.encoded[:0], c.ints), format.Plain
+		c.encoded = appendBits(c.encoded[:0], c.ints)
 	case c.run > 0:
 		c.bounds = bounds{some: true, least: c.constant, most: c.constant}
-		c.encoded, encoding = appendConstant(c.encoded[:0], c.constant, c.run), format.DeltaBinaryPacked
-	case c.def.Type.physical() == format.Int64:
+		c.encoded = appendConstant(c.encoded[:0], c.constant, c.run)
+	case encoding == format.DeltaBinaryPacked:
 		c.bounds = boundsOf(c.ints, c.def.Type == Uint)
-		encoding = format.DeltaBinaryPacked
 		c.encoded, err = new(delta.BinaryPackedEncoding).EncodeInt64(c.encoded, c.ints)
 	case c.words.full:
-		c.encoded, encoding = append(c.encoded[:0], c.plain...), format.Plain
+		c.encoded, err = new(delta.BinaryPackedEncoding).EncodeInt32(c.encoded, c.sizes)
+		c.encoded = append(c.encoded, c.text...)
 	default:
 		encoding = format.RLEDictionary
 		c.encoded, err = new(rle.DictionaryEncoding).EncodeInt32(c.encoded, c.index32)

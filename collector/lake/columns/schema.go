@@ -53,6 +53,17 @@ func (t Type) physical() format.Type {
 	return format.ByteArray
 }
 
+// encoding returns how values are written that are not in a dictionary.
+func (t Type) encoding() format.Encoding {
+	switch t.physical() {
+	case format.Boolean:
+		return format.Plain
+	case format.Int64:
+		return format.DeltaBinaryPacked
+	}
+	return format.DeltaLengthByteArray
+}
+
 // path returns the names that lead to the values of a column.
 func (d Def) path() []string {
 	if d.Type == TextList {

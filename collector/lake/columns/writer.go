@@ -5,7 +5,7 @@
 // It writes what the lake has and no more: required columns of booleans,
 // 64-bit numbers and byte arrays, and lists of texts. Numbers are
 // DELTA_BINARY_PACKED, texts in dictionaries and, where those grow too large,
-// PLAIN; pages are of version 2, compressed with zstd where that is worth
+// DELTA_LENGTH_BYTE_ARRAY; pages are of version 2, compressed with zstd where that is worth
 // something. The encodings and the Thrift structures are parquet-go's, whose
 // own writer takes twice the processor time (docs/adr/0098).
 //
