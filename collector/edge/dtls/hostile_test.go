@@ -85,9 +85,9 @@ func TestLibraryNeedsTheSieve(t *testing.T) {
 	p.Listener.mu.Lock()
 	c := p.Listener.byCID[[outer.CIDSize]byte(firstCID(t, w))]
 	p.Listener.mu.Unlock()
-	buf := buffers.Get().(*[maxRecord]byte)
-	n := copy(buf[:], forgeries["data"])
-	c.packets.put(packet{buf, n, w.LocalAddr().(*net.UDPAddr).AddrPort()})
+	forged := &packet{n: len(forgeries["data"]), from: w.LocalAddr().(*net.UDPAddr).AddrPort()}
+	copy(forged.buf[:], forgeries["data"])
+	c.packets.put(forged)
 	conn.SetReadDeadline(time.Now().Add(2 * time.Second))
 	if _, err = conn.Read(make([]byte, 100)); !errors.Is(err, io.EOF) {
 		t.Errorf("without the sieve the sensor's connection says %v, and no longer that it has ended", err)
