@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -133,6 +132,7 @@ func ParseBlock(b []byte) (Block, []byte, error) {
 	if r.err == nil && (blk.Rows == 0 || n == 0) {
 		r.fail(errors.New("block is empty"))
 	}
+	blk.Columns = make([]Column, 0, 1+min(n, len(r.b)/4)) // one more for AddCommunityID
 	for i := 0; i < n && r.err == nil; i++ {
 		c := Column{Name: r.name()}
 		typ := r.byte()
@@ -141,7 +141,7 @@ func ParseBlock(b []byte) (Block, []byte, error) {
 		if r.err != nil {
 			break
 		}
-		if slices.ContainsFunc(blk.Columns, func(o Column) bool { return o.Name == c.Name }) {
+		if blk.has(c.Name) {
 			r.fail(fmt.Errorf("two columns %q", c.Name))
 			break
 		}
@@ -159,6 +159,15 @@ func ParseBlock(b []byte) (Block, []byte, error) {
 		return Block{}, nil, fmt.Errorf("parsing block of kind %q: %w", blk.Kind, r.err)
 	}
 	return blk, r.b, nil
+}
+
+func (b *Block) has(name string) bool {
+	for i := range b.Columns {
+		if b.Columns[i].Name == name {
+			return true
+		}
+	}
+	return false
 }
 
 // parse takes the data of a column, whose type byte says how it is written. One
