@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"hash/crc32"
+	"runtime"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/parquet-go/parquet-go/encoding/delta"
@@ -49,7 +50,9 @@ type chunk struct {
 	encoded, packed []byte // memory for one page after the other
 }
 
-// endPage encodes what was gathered as a page.
+// endPage encodes what was gathered as a page. Then it lets other goroutines have
+// the processor, since all columns may have a page to end at the same row: the
+// collector's ACKs would wait for as long as Go lets a goroutine run, 10 ms.
 func (c *Column) endPage() {
 	if c.rows == 0 {
 		return
@@ -80,6 +83,7 @@ func (c *Column) endPage() {
 	c.values += int64(head.NumValues)
 	c.nulls += int64(head.NumNulls)
 	c.emptyPage()
+	runtime.Gosched()
 }
 
 // emptyPage forgets what was gathered and keeps the memory.
