@@ -85,7 +85,7 @@ func (p *testPort) mustKnock(t *testing.T, options []dtls.ClientOption) *dtls.Co
 	}
 	socket.SetReadDeadline(time.Time{})
 	w.WriteTo(outer.AppendKnock(nil, cookie), p.addr)
-	conn, err := p.dialFrom(t, w, options)
+	conn, err := p.dialFrom(t, w, options, mustTimeout)
 	if err != nil {
 		t.Fatalf("%v; counted %v", err, p.Counters())
 	}
