@@ -158,12 +158,15 @@ func TestKnocksOfOneMachine(t *testing.T) {
 func BenchmarkConnections(b *testing.B) {
 	p := openPort(b, nil)
 	p.strangers = quota.NewBuckets(unbounded, unbounded)
-	client := p.client(newSensor(b).member(b, p))
+	const n = 200
+	var clients [n][]dtls.ClientOption
+	for i := range clients { // one sensor has few
+		clients[i] = p.client(newSensor(b).member(b, p))
+	}
 	runtime.GC()
 	before := inUse()
-	const n = 200
 	for range b.N {
-		for range n {
+		for _, client := range clients {
 			p.mustDial(b, client)
 		}
 	}
