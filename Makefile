@@ -57,8 +57,8 @@ bench: build ## the engine and the wire beside their peers, bytes, memory, a liv
 	$(BIN)/taproot bench fleet --sensors 10000
 	$(BIN)/taproot bench fleet --sensors 10000 --codec none --records 250
 
-soak: build ## a fleet on a collector for an hour: memory must stay flat; FOR=5m is shorter
-	$(BIN)/taproot bench fleet --sensors 2000 --rate 10000 --for $(or $(FOR),1h)
+soak: build ## a fleet on a collector for an hour: memory must stay flat; FOR=5m is shorter, RATE=2000 slower
+	$(BIN)/taproot bench fleet --sensors 2000 --rate $(or $(RATE),10000) --for $(or $(FOR),1h)
 
 lossy: ## 10 min on a road that loses 30 %, and beside TCP (root); FOR=1m is shorter
 	@scripts/install-deps test

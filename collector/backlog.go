@@ -20,6 +20,9 @@ const (
 	// firstPace is how long a pace is measured before it is believed: the lake
 	// may be finishing files, during which it reads nothing.
 	firstPace = 6 * time.Second
+	// muchBehind is how many bytes of the journal that the lake has not read are
+	// a problem to be said: some ten seconds of as much as it takes.
+	muchBehind = 256 << 20
 	// maxStop bounds a stop all the same, as init systems do (systemd: 90 s).
 	maxStop = time.Minute
 )

@@ -25,6 +25,7 @@ import (
 
 	"github.com/taproot-sensor/taproot/collector/control"
 	"github.com/taproot-sensor/taproot/collector/edge"
+	"github.com/taproot-sensor/taproot/collector/edge/quota"
 	"github.com/taproot-sensor/taproot/collector/fleet"
 	"github.com/taproot-sensor/taproot/collector/journal"
 	"github.com/taproot-sensor/taproot/collector/lake"
@@ -48,6 +49,9 @@ type Config struct {
 
 	Shared   string // URL of the PostgreSQL database that the site's collectors share; empty for one collector
 	MaxBytes int64  // of the journal; 0 for no bound but the disk's
+	// SensorMax is how many bytes per second one sensor may have stored; 0 for no
+	// bound. None may have more of the journal than what is free of it.
+	SensorMax int64
 
 	// AskUpdates is how long sensors wait between questions for updates; 0 is
 	// 10 minutes.
@@ -70,6 +74,7 @@ type collector struct {
 	lake    *lake.Lake
 	tally   *tally.Tally
 	edge    *edge.Edge
+	shares  *quota.Shares
 	udp     *edge.UDP
 
 	releases *rollout.Server
@@ -113,9 +118,10 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	}
 	c.releases = &rollout.Server{Dir: filepath.Join(c.Data, rollout.Dir), Log: c.Log, Ask: c.AskUpdates}
+	c.shares = quota.NewShares(c.SensorMax)
 	box, boxKey := [32]byte(c.keys.Box), [32]byte(c.keys.BoxKey())
 	c.edge = edge.New(edge.Config{
-		Box: &box, BoxKey: &boxKey, Identity: c.keys.IdentityKey(), Journal: batches{c.journal, c.ledger}, Decide: c.decide, Log: cfg.Log, Open: c.releases.Open,
+		Box: &box, BoxKey: &boxKey, Identity: c.keys.IdentityKey(), Journal: batches{c.journal, c.ledger}, Decide: c.decide, Log: cfg.Log, Open: c.openFor, Shares: c.shares,
 	})
 	boxKeys, err := c.boxKeys()
 	if err != nil {
@@ -161,11 +167,12 @@ func (c *collector) serve(ctx context.Context, commands, updates net.Listener) e
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return c.edge.Run(ctx) })
+	g.Go(func() error { return c.watchRoom(ctx) })
 	g.Go(func() error { return c.serveUpdates(ctx, updates) })
 	g.Go(func() error { return c.udp.Run(ctx, c.edge) })
 	c.ports.run(ctx, g, c.edge)
 	g.Go(func() error {
-		s := &control.Server{Fleet: c.fleet, Loss: c.tally.Loss, Journal: c.journal, Decided: c.decided, Query: c.query, Status: c.status, Rotate: c.rotate, HandOver: c.handOver}
+		s := &control.Server{Fleet: c.fleet, Known: c.known, Journal: c.journal, Decided: c.decided, Query: c.query, Status: c.status, Rotate: c.rotate, HandOver: c.handOver}
 		return s.Run(ctx, commands)
 	})
 	if c.ledger != nil {
@@ -220,6 +227,11 @@ func (c *collector) status() control.Status {
 	})
 	for name, n := range c.lake.Counters() {
 		s.Counters["lake_"+name] = n
+	}
+	behind := c.behind()
+	s.Counters["lake_behind_bytes"] = uint64(behind)
+	if behind > muchBehind {
+		s.Problems = append(s.Problems, fmt.Sprintf("lake: %d MB of the journal are not Parquet yet; the journal grows to its bound, then sensors keep their batches", behind>>20))
 	}
 	if j.Failing != "" {
 		s.Problems = append(s.Problems, "journal: "+j.Failing)

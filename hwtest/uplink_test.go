@@ -22,11 +22,13 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/taproot-sensor/taproot/collector/edge"
+	"github.com/taproot-sensor/taproot/collector/edge/quota"
 	"github.com/taproot-sensor/taproot/collector/journal"
 	"github.com/taproot-sensor/taproot/firmware/spool"
 	"github.com/taproot-sensor/taproot/firmware/uplink"
 	"github.com/taproot-sensor/taproot/wire/batch"
 	"github.com/taproot-sensor/taproot/wire/enrol"
+	"github.com/taproot-sensor/taproot/wire/session"
 	"github.com/taproot-sensor/taproot/wire/site"
 )
 
@@ -69,6 +71,11 @@ type testCollector struct {
 // startCollector serves dir at addr until stop, or the end of the test.
 func startCollector(t *testing.T, s testSite, dir, addr string, decide func(enrol.Identity) enrol.Status) *testCollector {
 	t.Helper()
+	return startCollectorWith(t, s, dir, addr, decide, quota.NewShares(0))
+}
+
+func startCollectorWith(t *testing.T, s testSite, dir, addr string, decide func(enrol.Identity) enrol.Status, shares *quota.Shares) *testCollector {
+	t.Helper()
 	j, _, err := journal.Open(dir, journal.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -79,7 +86,7 @@ func startCollector(t *testing.T, s testSite, dir, addr string, decide func(enro
 		t.Fatal(err)
 	}
 	e := edge.New(edge.Config{
-		Box: s.box, BoxKey: s.boxKey, Identity: s.identity, Journal: j, Log: log,
+		Box: s.box, BoxKey: s.boxKey, Identity: s.identity, Journal: j, Log: log, Shares: shares,
 		Decide: func(id enrol.Identity, _ enrol.Claims, _ netip.AddrPort) (enrol.Status, error) {
 			return decide(id), nil
 		},
@@ -385,4 +392,61 @@ func TestUplinkOverBadRoad(t *testing.T) {
 	c.stop()
 	checkStored(t, dir, 60)
 	t.Logf("collector counted %v", c.edge.Counters())
+}
+
+// A session that was silent for so long that HELLO was said again, and then is
+// answered after all, goes on: a new one would send again all that is under way.
+func TestSessionOutlivesSilence(t *testing.T) {
+	s, dir := newTestSite(t), t.TempDir()
+	c := startCollector(t, s, dir, "127.0.0.1:0", approve)
+	var mu sync.Mutex
+	var silent, asked, told bool
+	var welcome func() // that was held back
+	sessions := map[uint32]bool{}
+	addr := road(t, c.addr, func(d []byte, send func([]byte)) {
+		mu.Lock()
+		defer mu.Unlock()
+		kind, id, err := session.ParseHead(d)
+		switch {
+		case err != nil:
+			t.Error(err)
+		case silent && (kind == session.TypeData || kind == session.TypeAck):
+			return
+		case silent && kind == session.TypeWelcome:
+			silent, asked = false, true
+			welcome = func() { send(d) }
+			return
+		case asked && kind == session.TypeWelcome: // of another HELLO: only the last one's is taken
+			welcome = func() { send(d) }
+			return
+		case kind == session.TypeData:
+			sessions[id] = true
+		}
+		send(d)
+		if asked && kind == session.TypeAck && sessions[id] { // not the new one's first
+			welcome()
+			asked, told = false, true
+		}
+	})
+	u := startUplink(t, s.public(addr))
+	u.send(t, 0, 5, 20_000)
+	eventually(t, "the first batches are stored", func() bool { return c.edge.Counters()["batches_stored"] >= 5 })
+	mu.Lock()
+	silent = true
+	mu.Unlock()
+	u.send(t, 5, 5, 20_000)
+	eventually(t, "the old session is answered before the new one", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return told
+	})
+	u.send(t, 10, 5, 20_000)
+	u.finish(t)
+	c.stop()
+	checkStored(t, dir, 15)
+	mu.Lock()
+	defer mu.Unlock()
+	if len(sessions) != 1 {
+		t.Errorf("DATA came on %d sessions, want 1", len(sessions))
+	}
 }

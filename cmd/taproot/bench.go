@@ -142,7 +142,7 @@ func startBenchCollector(f *benchFlags, stderr io.Writer) (end func(), err error
 	}
 	f.collector, f.data = free.LocalAddr().String(), filepath.Join(dir, "data")
 	free.Close()
-	cmd := exec.Command(self, "collector", "--data", f.data, "--listen", f.collector, "--address", f.collector)
+	cmd := exec.Command(self, "collector", "--data", f.data, "--listen", f.collector, "--address", f.collector, "--sensor-max", "0")
 	cmd.Stderr = stderr
 	cmd.SysProcAttr = benchProcAttr() // Ctrl-C at the prompt is for this process, which then ends the other
 	if err := cmd.Start(); err != nil {
@@ -290,6 +290,7 @@ type benchReport struct {
 	BytesPerSec       float64 `json:"bytes_per_second"`
 	RecordsPerSec     float64 `json:"records_stored_per_second"`
 	LakePerSec        float64 `json:"records_in_parquet_per_second"`
+	LakeBehind        uint64  `json:"lake_behind_bytes"`
 	BytesPerRecord    float64 `json:"wire_bytes_per_record"`
 	AckP50            float64 `json:"ack_p50_ms"`
 	AckP99            float64 `json:"ack_p99_ms"`
@@ -320,7 +321,8 @@ func reportOf(sensors int, a, b *sample) *benchReport {
 	return &benchReport{
 		Sensors: sensors, Seconds: s,
 		DatagramsPerSec: float64(sent) / s, BytesPerSec: bytes / s, RecordsPerSec: records / s,
-		LakePerSec: float64(b.counters["lake_batches"]-a.counters["lake_batches"]) * recordsPerBatch / s, BytesPerRecord: bytes / max(records, 1),
+		LakePerSec: float64(b.counters["lake_batches"]-a.counters["lake_batches"]) * recordsPerBatch / s,
+		LakeBehind: b.counters["lake_behind_bytes"], BytesPerRecord: bytes / max(records, 1),
 		AckP50: ms(0.5), AckP99: ms(0.99),
 		Lost: b.counts.Lost - a.counts.Lost, LossShare: float64(b.counts.Lost-a.counts.Lost) / max(float64(sent), 1),
 		Again:       b.counts.Again - a.counts.Again,
@@ -331,8 +333,8 @@ func reportOf(sensors int, a, b *sample) *benchReport {
 }
 
 func (r *benchReport) line() string {
-	return fmt.Sprintf("%.0f datagrams/s, %.0f records/s stored, ack p50 %.1f ms p99 %.1f ms, lost %d, collector %.2f cores %d MB",
-		r.DatagramsPerSec, r.RecordsPerSec, r.AckP50, r.AckP99, r.Lost, r.CollectorCores, r.CollectorRSS>>20)
+	return fmt.Sprintf("%.0f datagrams/s, %.0f records/s stored, %.0f in Parquet, ack p50 %.1f ms p99 %.1f ms, lost %d, collector %.2f cores %d MB",
+		r.DatagramsPerSec, r.RecordsPerSec, r.LakePerSec, r.AckP50, r.AckP99, r.Lost, r.CollectorCores, r.CollectorRSS>>20)
 }
 
 func (r *benchReport) print(w io.Writer) error {
@@ -342,7 +344,7 @@ func (r *benchReport) print(w io.Writer) error {
 	row("time", "%.1f s", r.Seconds)
 	row("datagrams", "%.0f/s, %.1f MB/s", r.DatagramsPerSec, r.BytesPerSec/1e6)
 	row("records stored", "%.0f/s, %.1f B on the wire for each", r.RecordsPerSec, r.BytesPerRecord)
-	row("records in Parquet", "%.0f/s meanwhile", r.LakePerSec)
+	row("records in Parquet", "%.0f/s meanwhile, %.1f MB behind at the end", r.LakePerSec, float64(r.LakeBehind)/1e6)
 	row("ack latency", "p50 %.1f ms, p99 %.1f ms", r.AckP50, r.AckP99)
 	row("lost", "%d datagrams (%.4f %%); %d sent again; %d dropped by the kernel", r.Lost, 100*r.LossShare, r.Again, r.KernelDrops)
 	row("collector", "%.2f cores: %.2f µs a record, %.1f µs a second for each sensor", r.CollectorCores, r.CollectorUsPerRec, r.CPUPerSensor)

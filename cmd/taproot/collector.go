@@ -39,6 +39,7 @@ The first start makes the site's keys and DIR/site.toml, which images and sensor
 	name := flags.String("name", "taproot", "`name` of the site, for a new site.toml")
 	shared := flags.String("shared", "", "`URL` of a PostgreSQL database that several collectors of the site share; its password is better in ~/.pgpass or PGPASSWORD")
 	journalMax := flags.Int64("journal-max", 0, "`GB` that the journal may take; beyond it sensors keep their batches (default: all but 1 GB of the disk)")
+	sensorMax := flags.Int64("sensor-max", 16, "`MB` a second that one sensor may have stored; one that has more is told to send less, and loses nothing. 0 for no bound")
 	ask := flags.Duration("ask", 0, "how long sensors wait between questions for updates (default 10m)")
 	verbose := flags.Bool("v", false, "log more")
 	var addresses []string
@@ -54,7 +55,7 @@ The first start makes the site's keys and DIR/site.toml, which images and sensor
 		level = slog.LevelDebug
 	}
 	return collector.Run(ctx, collector.Config{
-		Data: *data, Listen: *listen, Addresses: addresses, Name: *name, Shared: *shared, MaxBytes: *journalMax << 30,
+		Data: *data, Listen: *listen, Addresses: addresses, Name: *name, Shared: *shared, MaxBytes: *journalMax << 30, SensorMax: *sensorMax << 20,
 		ListenDTLS: *dtls, ListenWSS: *wss, PSKFile: *psk, Proxies: proxies, AskUpdates: *ask,
 		Log: slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})),
 		Say: func(format string, args ...any) { fmt.Fprintf(stdout, format+"\n", args...) },

@@ -101,6 +101,24 @@ func (s site) do(args ...string) (stdout, stderr string, err error) {
 	return out.String(), errs.String(), err
 }
 
+// What the lake has not read yet is said, and it is nothing once it has.
+func TestLakeBehind(t *testing.T) {
+	s := startCollector(t)
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		status, err := control.NewClient(s.dir).Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		behind, said := status.Counters["lake_behind_bytes"]
+		if said && behind == 0 && status.Counters["lake_batches"] > 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the lake is said to be %d bytes behind, %v", behind, said)
+		}
+	}
+}
+
 func TestSensorsCommand(t *testing.T) {
 	s := startCollector(t)
 	out, _, err := s.do("sensors")

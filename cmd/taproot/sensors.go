@@ -13,7 +13,9 @@ import (
 	"unicode"
 
 	"github.com/taproot-sensor/taproot/collector/control"
+	"github.com/taproot-sensor/taproot/collector/edge/quota"
 	"github.com/taproot-sensor/taproot/collector/fleet"
+	"github.com/taproot-sensor/taproot/collector/rollout"
 )
 
 var cmdSensors = command{"sensors", "list, approve and revoke sensors", runSensors}
@@ -24,8 +26,9 @@ func runSensors(ctx context.Context, args []string, stdout, stderr io.Writer) er
   taproot sensors approve ABCD-EFGH     after comparing the code with the sensor's console
   taproot sensors revoke 3f9c2a71       by the first digits of the id
 
-LOST are records that will never be stored, WAITING those in the sensor's RAM when it last said so, UNSEEN
-frames that it could not look at; --json has every reason.
+RELEASE is what it runs, UPDATE what the collector has offered it or what failed there. LOST are records that
+will never be stored, WAITING those in the sensor's RAM when it last said so, UNSEEN frames that it could not
+look at; QUOTA says if it brings more than its share and is slowed down. --json has every reason and more.
 `, stdout)
 	data := dataFlag(fs)
 	asJSON := fs.Bool("json", false, "print JSON")
@@ -76,13 +79,47 @@ func printSensors(stdout, stderr io.Writer, list []control.Sensor) error {
 		return nil
 	}
 	tw := tabwriter.NewWriter(stdout, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(tw, "CODE\tSENSOR\tSTATE\tEVIDENCE\tBOARD\tHOST\tADDRESS\tLAST SEEN\tLOST\tWAITING\tUNSEEN")
+	fmt.Fprintln(tw, "CODE\tSENSOR\tSTATE\tEVIDENCE\tBOARD\tHOST\tADDRESS\tLAST SEEN\tRELEASE\tUPDATE\tLOST\tWAITING\tUNSEEN\tQUOTA")
 	for _, s := range list {
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\t%d\t%d\t%d\n", s.Code, s.ID[:16], s.State, s.Evidence,
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\n", s.Code, s.ID[:16], s.State, s.Evidence,
 			printable(s.Claims["board"]), printable(s.Claims["host"]), s.Address, s.LastSeen.Local().Format(time.DateTime),
-			s.Loss.Records, s.Loss.Waiting, s.Loss.Frames)
+			printable(running(&s)), printable(update(s.Update)), s.Loss.Records, s.Loss.Waiting, s.Loss.Frames, quotaText(&s.Quota))
 	}
 	return tw.Flush()
+}
+
+// running returns the release that a sensor runs: by what it asked with, which
+// is checked against the signed ones, or by its own word.
+func running(s *control.Sensor) string {
+	if s.Update != nil {
+		return s.Update.Runs
+	}
+	return s.Claims["release"]
+}
+
+// update says how a sensor's updates stand.
+func update(u *rollout.UnitStatus) string {
+	switch {
+	case u == nil:
+		return ""
+	case u.Offered != "":
+		return u.Offered + " offered"
+	case len(u.Failed) > 0:
+		return strings.Join(u.Failed, ",") + " failed"
+	}
+	return "none"
+}
+
+func quotaText(u *quota.Usage) string {
+	switch {
+	case u.Slowed && u.Refused > 0:
+		return fmt.Sprintf("slowed, %d refused", u.Refused)
+	case u.Slowed:
+		return "slowed"
+	case u.Refused > 0:
+		return fmt.Sprintf("%d refused", u.Refused)
+	}
+	return "-"
 }
 
 // printable keeps what a sensor says of itself from speaking to the terminal.

@@ -1,7 +1,7 @@
 // Package control is how people's commands reach a running collector: HTTP
 // over a unix socket that only the collector's user can open.
 //
-//	GET  /v1/sensors                the fleet, and what was lost of each sensor
+//	GET  /v1/sensors                the fleet, what was lost of each sensor, its quota and its updates
 //	POST /v1/sensors/{ref}/approve  {"by": "who"}
 //	POST /v1/sensors/{ref}/revoke   {"by": "who"}
 //	POST /v1/query                  SQL; answers with a stream of JSON lines
@@ -26,8 +26,10 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/taproot-sensor/taproot/collector/edge/quota"
 	"github.com/taproot-sensor/taproot/collector/fleet"
 	"github.com/taproot-sensor/taproot/collector/journal"
+	"github.com/taproot-sensor/taproot/collector/rollout"
 	"github.com/taproot-sensor/taproot/collector/tally"
 	"github.com/taproot-sensor/taproot/wire/site"
 )
@@ -76,13 +78,20 @@ type Status struct {
 // Sensor is one sensor in what GET /v1/sensors answers.
 type Sensor struct {
 	fleet.Sensor
-	Loss tally.Loss `json:"loss"`
+	Known
+}
+
+// Known is what is known of a sensor beside what the registry has.
+type Known struct {
+	Loss   tally.Loss          `json:"loss"`
+	Quota  quota.Usage         `json:"quota"`
+	Update *rollout.UnitStatus `json:"update,omitempty"` // what it last asked with; nil for a sensor that has not
 }
 
 // Server answers on the control socket.
 type Server struct {
 	Fleet   *fleet.Registry
-	Loss    func(sensor string) tally.Loss // what was lost of a sensor, by its id
+	Known   func() func(sensor string) Known // what is known now of a sensor, by its id
 	Journal *journal.Journal
 	Decided func(fleet.Sensor) // is told of every decision about a sensor
 	// Query makes all that is durable visible and writes the answer to out as
@@ -126,9 +135,9 @@ func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/sensors", func(w http.ResponseWriter, r *http.Request) {
 		list, err := s.Fleet.List(r.Context())
-		all := make([]Sensor, len(list))
+		all, known := make([]Sensor, len(list)), s.Known()
 		for i := range list {
-			all[i] = Sensor{list[i], s.Loss(list[i].ID)}
+			all[i] = Sensor{list[i], known(list[i].ID)}
 		}
 		answer(w, all, err)
 	})

@@ -16,8 +16,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/taproot-sensor/taproot/collector/control"
+	"github.com/taproot-sensor/taproot/collector/edge/quota"
 	"github.com/taproot-sensor/taproot/collector/fleet"
 	"github.com/taproot-sensor/taproot/collector/journal"
+	"github.com/taproot-sensor/taproot/collector/rollout"
 	"github.com/taproot-sensor/taproot/collector/tally"
 	"github.com/taproot-sensor/taproot/wire/batch"
 	"github.com/taproot-sensor/taproot/wire/enrol"
@@ -63,8 +65,13 @@ func run(t *testing.T) *running {
 	t.Cleanup(func() { j.Close() })
 	r.server = &control.Server{
 		Fleet: reg, Journal: j,
-		Loss: func(string) tally.Loss {
-			return tally.Loss{Records: 7, Reasons: map[string]uint64{"spool.drop_full_flow": 7}}
+		Known: func() func(string) control.Known {
+			known := control.Known{
+				Loss:   tally.Loss{Records: 7, Reasons: map[string]uint64{"spool.drop_full_flow": 7}},
+				Quota:  quota.Usage{Stored: 1 << 40, Refused: 2, Slowed: true},
+				Update: &rollout.UnitStatus{Unit: "0123456789abcdef", Runs: "1.0", Failed: []string{"1.1"}},
+			}
+			return func(string) control.Known { return known }
 		},
 		Rotate:   func() { r.rotated++ },
 		HandOver: func() (site.Site, error) { return site.Site{Name: "home", Box: site.Key{1}}, nil },
@@ -116,7 +123,7 @@ func TestSensors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]control.Sensor{{Sensor: s, Loss: r.server.Loss("")}}, list); diff != "" {
+	if diff := cmp.Diff([]control.Sensor{{Sensor: s, Known: r.server.Known()("")}}, list); diff != "" {
 		t.Errorf("sensors (-want +got)\n%s", diff)
 	}
 	if len(r.decided) != 2 || r.decided[1].State != fleet.Revoked {

@@ -29,6 +29,7 @@ const (
 	dropBadBatch
 	dropNoRoom
 	dropNotStored
+	dropQuota
 	dropFetchQueue
 	dropHelloQueue
 	dropHelloCookie
@@ -65,6 +66,7 @@ var counterNames = [counterCount]string{
 	dropBadBatch:    "drop_bad_batch",
 	dropNoRoom:      "drop_no_room",
 	dropNotStored:   "drop_not_stored",
+	dropQuota:       "drop_quota",
 	dropFetchQueue:  "drop_fetch_queue",
 	dropHelloQueue:  "drop_hello_queue",
 	dropHelloCookie: "drop_hello_cookie",

@@ -24,6 +24,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/taproot-sensor/taproot/collector/edge/quota"
 	"github.com/taproot-sensor/taproot/collector/journal"
 	"github.com/taproot-sensor/taproot/internal/ranges"
 	"github.com/taproot-sensor/taproot/wire/enrol"
@@ -62,9 +63,11 @@ type Config struct {
 	// Decide records that a sensor said HELLO and says what is decided about it.
 	Decide func(id enrol.Identity, claims enrol.Claims, from netip.AddrPort) (enrol.Status, error)
 	Log    *slog.Logger
+	// Shares bounds what each sensor brings; nil bounds nothing.
+	Shares *quota.Shares
 
 	// Open returns what a sensor wishes to fetch; nil serves nothing.
-	Open func(name string) (io.ReadSeekCloser, error)
+	Open func(sensor enrol.Identity, name string) (io.ReadSeekCloser, error)
 }
 
 // Edge serves the sensors that reach it by any carrier.
@@ -198,12 +201,20 @@ var plains = sync.Pool{New: func() any { return new([seal.MaxPlain]byte) }}
 // store has a whole batch stored, and acknowledges it when it is.
 func (e *Edge) store(l *link, number uint64, whole []byte) {
 	e.counters.add(batches)
-	now := time.Now().UnixNano()
+	began := time.Now()
+	if !l.share.Take(len(whole), began) {
+		e.counters.add(dropQuota)
+		l.giveBack(number)
+		e.due.add(l) // tells of the smaller window
+		return       // not in the ACK: the sensor sends it again
+	}
+	now, size := began.UnixNano(), len(whole)
 	entry := journal.Entry{Sensor: l.sensor, Boot: l.boot, Batch: number, Received: now, Body: whole}
 	e.cfg.Journal.Append(entry, func(err error) {
 		if err != nil {
 			e.counters.add(dropNotStored)
 			e.refused.Store(now)
+			l.share.GiveBack(size)
 			l.giveBack(number)
 			e.due.add(l) // tells of the smaller window
 			return       // not in the ACK: the sensor sends it again

@@ -59,7 +59,7 @@ func (e *Edge) serveFiles(ctx context.Context) error {
 // them the sensor wishes for again.
 func (e *Edge) grant(w wish, buf []byte) {
 	p := session.Piece{Sequence: w.Sequence, Offset: w.Offset, Total: session.NoFile}
-	content, err := e.cfg.Open(w.Name)
+	content, err := e.cfg.Open(w.link.sensor, w.Name)
 	if err != nil {
 		e.piece(w.link, &p)
 		return

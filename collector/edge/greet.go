@@ -144,6 +144,7 @@ func (e *Edge) newLink(w *enrol.Welcome, sealed *enrol.SealedHello, h *enrol.Hel
 	l := &link{
 		sensor: h.Identity, boot: boot, epoch: epoch.Key, said: h.Time, peer: from, made: now.UnixNano(),
 		seal:   seal.NewLink(&shared, w.Salt, seal.Collector),
+		share:  e.cfg.Shares.Of(h.Identity),
 		stored: e.cfg.Journal.Stored(h.Identity, boot),
 	}
 	e.mu.Lock()

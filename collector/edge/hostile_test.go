@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/crypto/nacl/box"
 
+	"github.com/taproot-sensor/taproot/collector/edge/quota"
 	"github.com/taproot-sensor/taproot/collector/journal"
 	"github.com/taproot-sensor/taproot/internal/ranges"
 	"github.com/taproot-sensor/taproot/wire/batch"
@@ -368,5 +369,38 @@ func TestReplayedHellosOfEarlierBoots(t *testing.T) {
 	}
 	if n := len(e.sensors[s.id()]); n != linksPerSensor {
 		t.Errorf("the sensor has %d sessions", n)
+	}
+}
+
+// A sensor that does not slow down when it is told to has no more stored than its
+// share; another is not touched by that, and what was refused may come later.
+func TestQuota(t *testing.T) {
+	e := newTestEdge(t)
+	e.cfg.Shares = quota.NewShares(1)
+	const most, size = 4 << 20, 200_000
+	bad, good := newTestSensor(t, e), newTestSensor(t, e)
+	l := bad.join(t, e)
+	whole := batch.Append(nil, batch.None, size, make([]byte, size))
+	for n := range uint64(30) {
+		l.storing = map[uint64]struct{}{n: {}}
+		e.store(l, n, whole)
+	}
+	const fit = most / size // and no header more
+	if got := e.cfg.Journal.(*fakeJournal).stored; got != fit {
+		t.Errorf("%d batches are stored, want %d", got, fit)
+	}
+	if got := e.counters[dropQuota].Load(); got != 30-fit {
+		t.Errorf("drop_quota = %d, want %d", got, 30-fit)
+	}
+	if got := l.stored.Len(); got != fit || len(l.storing) != 0 {
+		t.Errorf("%d batches are acknowledged, %d on their way", got, len(l.storing))
+	}
+	if again := bad.join(t, e); again.share != l.share { // a new session is no new share
+		t.Error("a new session has a share of its own")
+	}
+	other := good.join(t, e)
+	e.store(other, 0, whole)
+	if other.stored.Len() != 1 {
+		t.Error("another sensor is refused")
 	}
 }

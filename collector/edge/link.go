@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/taproot-sensor/taproot/collector/edge/quota"
 	"github.com/taproot-sensor/taproot/internal/ranges"
 	"github.com/taproot-sensor/taproot/wire/batch"
 	"github.com/taproot-sensor/taproot/wire/enrol"
@@ -37,6 +38,7 @@ type link struct {
 	said   int64    // the sensor's clock in that HELLO, Unix ns
 	made   int64    // Unix ns
 	seal   *seal.Link
+	share  *quota.Share
 	active atomic.Int64 // when DATA last came, Unix ns; 0 for never
 	due    atomic.Bool  // Edge.due lists it
 
@@ -212,7 +214,9 @@ func (l *link) ack(a *acks, now time.Time, window uint32, rejoin bool) Peer {
 	if l.gone {
 		return Peer{}
 	}
-	ack := session.Ack{Rejoin: rejoin, Time: now.UnixNano(), Window: window, Packets: l.window.Received(), Stored: l.stored}
+	pace, part := l.share.Limits(now)
+	window = max(leastWindow, uint32(float64(window)*part))
+	ack := session.Ack{Rejoin: rejoin, Time: now.UnixNano(), Window: window, Pace: pace, Packets: l.window.Received(), Stored: l.stored}
 	a.plain = ack.Append(a.plain[:0])
 	if size := seal.Overhead + len(a.plain); l.moved {
 		if l.credit < size {

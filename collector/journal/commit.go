@@ -3,6 +3,7 @@ package journal
 import (
 	"crypto/rand"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/taproot-sensor/taproot/internal/durable"
@@ -257,21 +258,46 @@ func (j *Journal) space(n int64) error {
 	if most := j.opts.MaxBytes; most > 0 && size+n > most {
 		return fmt.Errorf("%w: %d of at most %d bytes, and its consumers lag", ErrFull, size, most)
 	}
-	floor := j.opts.MinFree
-	if floor < 0 {
-		return nil
-	}
-	free, all, err := j.disk.Space(j.dir)
+	free, floor, err := j.free()
 	if err != nil {
 		return err
 	}
-	if floor == 0 {
-		floor = min(leastFree, all/freeShare)
-	}
-	if free-n < floor {
+	if floor > 0 && free-n < floor {
 		return fmt.Errorf("%w: %d bytes are free on its disk, %d are to stay so", ErrFull, free, floor)
 	}
 	return nil
+}
+
+// free returns how many bytes are free on the disk and how many are to stay so,
+// 0 where that is not looked at.
+func (j *Journal) free() (free, floor int64, err error) {
+	if floor = j.opts.MinFree; floor < 0 {
+		return math.MaxInt64, 0, nil
+	}
+	free, all, err := j.disk.Space(j.dir)
+	if floor == 0 {
+		floor = min(leastFree, all/freeShare)
+	}
+	return free, floor, err
+}
+
+// Room returns the numbers of the oldest segment and of the newest, and how many
+// bytes the journal may still take.
+func (j *Journal) Room() (oldest, newest uint64, left int64, err error) {
+	free, floor, err := j.free()
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	left = max(0, free-floor)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if most := j.opts.MaxBytes; most > 0 {
+		left = min(left, max(0, most-j.size))
+	}
+	if n := len(j.segs); n > 0 {
+		oldest, newest = j.segs[0].number, j.segs[n-1].number
+	}
+	return oldest, newest, left, nil
 }
 
 // cut ends the active segment after a failure. To take off what is not durable

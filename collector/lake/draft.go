@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"time"
 
@@ -69,6 +70,7 @@ func (l *Lake) take(u *unit) error {
 		if err := l.writeBlock(&u.blocks[i], u); err != nil {
 			return fmt.Errorf("writing Parquet: %w", err)
 		}
+		runtime.Gosched() // as read does
 	}
 	return nil
 }

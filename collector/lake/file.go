@@ -2,12 +2,13 @@ package lake
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
-	"github.com/parquet-go/parquet-go"
-
+	"github.com/taproot-sensor/taproot/collector/lake/columns"
 	"github.com/taproot-sensor/taproot/collector/lake/manifest"
 	"github.com/taproot-sensor/taproot/internal/durable"
 	"github.com/taproot-sensor/taproot/wire/record"
@@ -23,7 +24,6 @@ const (
 	// unknownPageSize is that of kinds that no release has. An open file takes
 	// two thirds of a page for each column, and sensors can make them up.
 	unknownPageSize = 4 << 10
-	maxDictionary   = 32 << 10
 )
 
 // file is a Parquet file being written, under a temporary name.
@@ -33,15 +33,14 @@ type file struct {
 	table   *table
 	columns int // of the table when the file was begun
 	tmp     *os.File
-	w       *parquet.GenericWriter[any]
-	leaf    []int
+	w       *columns.Writer
 	pending int  // rows not yet in a row group
 	whole   bool // finish was called
 
-	// Memory for one column after the other.
-	values []parquet.Value
-	words  []parquet.Value // of its dictionary
-	text   []byte          // that words points into
+	// Memory for the words of one column after the other.
+	words []string
+	text  []byte
+	ends  []int // of each word in text
 }
 
 func createFile(dir string, number uint64, p partition, t *table) (*file, error) {
@@ -58,57 +57,42 @@ func createFile(dir string, number uint64, p partition, t *table) (*file, error)
 	if record.Lookup(p.kind) == nil {
 		size = unknownPageSize
 	}
-	schema, leaf := t.schema()
 	return &file{
 		File: manifest.File{Path: path, Kind: p.kind}, dir: dir, table: t, columns: len(t.columns),
-		tmp: tmp, leaf: leaf,
-		w: parquet.NewGenericWriter[any](tmp, schema, parquet.Compression(codec), parquet.PageBufferSize(size), parquet.DictionaryMaxBytes(maxDictionary),
-			parquet.DataPageStatistics(false), // the column index has them
-			parquet.CreatedBy("taproot", "", "")),
+		tmp: tmp, w: columns.New(tmp, p.kind, t.defs(), size),
 	}, nil
 }
 
-// origin is where the rows of a batch came from, as values of originColumns.
-type origin [4]parquet.Value
+// origin is where the rows of a batch came from, as originColumns have it.
+type origin struct {
+	sensor, boot    string
+	batch, received int64
+}
 
 // write appends rows of b, all if rows is nil. column[i] is the table's index
 // of b.Columns[i], or -1.
 func (f *file) write(b *record.Block, column []int, rows []int, from *origin) error {
+	n := len(rows)
 	if rows == nil {
-		rows = allRows[:b.Rows]
+		n = b.Rows
 	}
-	writers := f.w.ColumnWriters()
-	emit := func(column int, values []parquet.Value) error {
-		_, err := writers[f.leaf[column]].WriteRowValues(values)
-		f.values = values[:0]
-		return err
-	}
+	f.w.Column(0).Word(from.sensor, n)
+	f.w.Column(1).Word(from.boot, n)
+	f.w.Column(2).Int(from.batch, n)
+	f.w.Column(3).Int(from.received, n)
 	given := make([]bool, f.columns)
-	for i, v := range from {
-		given[i] = true
-		if err := emit(i, repeat(f.values, v, len(rows))); err != nil {
-			return err
-		}
-	}
 	for i := range b.Columns {
-		if column[i] < 0 {
-			continue
-		}
-		given[column[i]] = true
-		if err := emit(column[i], f.valuesOf(&b.Columns[i], rows, f.leaf[column[i]])); err != nil {
-			return err
+		if column[i] >= 0 {
+			given[column[i]] = true
+			f.append(f.w.Column(column[i]), &b.Columns[i], b.Rows, rows)
 		}
 	}
-	for i, ok := range given {
-		if ok {
-			continue
-		}
-		zero := zeroValue(f.table.columns[i].Type).Level(0, 0, f.leaf[i])
-		if err := emit(i, repeat(f.values, zero, len(rows))); err != nil {
-			return err
+	for i := len(originColumns); i < f.columns; i++ {
+		if !given[i] {
+			f.w.Column(i).Zeros(n)
 		}
 	}
-	f.count(b.Columns[0].Ints, rows)
+	f.count(b.Columns[0].Ints, rows, n)
 	if f.pending < rowGroup {
 		return nil
 	}
@@ -116,105 +100,54 @@ func (f *file) write(b *record.Block, column []int, rows []int, from *origin) er
 	return f.w.Flush()
 }
 
-func (f *file) count(ts []int64, rows []int) {
-	for i, row := range rows {
-		t := ts[row]
-		if f.Rows == 0 && i == 0 {
-			f.First, f.Last = t, t
-		}
-		f.First, f.Last = min(f.First, t), max(f.Last, t)
-	}
-	f.Rows += int64(len(rows))
-	f.pending += len(rows)
-}
-
-// allRows has the numbers of the rows of any block.
-var allRows = func() (rows [record.MaxRows]int) {
-	for i := range rows {
-		rows[i] = i
-	}
-	return rows
-}()
-
-func repeat(dst []parquet.Value, v parquet.Value, n int) []parquet.Value {
-	for range n {
-		dst = append(dst, v)
-	}
-	return dst
-}
-
-// zeroValue is what a row has in a column that its block left out. For a list
-// it is the empty list: definition level 0.
-func zeroValue(columnType string) parquet.Value {
-	switch columnType {
-	case record.Bool.String():
-		return parquet.BooleanValue(false)
-	case record.Uint.String(), record.Int.String(), record.Time.String(), record.Duration.String():
-		return parquet.Int64Value(0)
-	case record.Strings.String():
-		return parquet.NullValue()
-	}
-	return parquet.ByteArrayValue(nil)
-}
-
-// valuesOf returns the values that rows have in c. They last until the next call.
-func (f *file) valuesOf(c *record.Column, rows []int, leaf int) []parquet.Value {
-	dst := f.values
+// append appends the values that rows, of so many in all, have in c.
+func (f *file) append(to *columns.Column, c *record.Column, all int, rows []int) {
 	switch {
-	case c.Type == record.Bool:
-		for _, row := range rows {
-			dst = append(dst, parquet.BooleanValue(c.Ints[row] != 0))
-		}
 	case c.Ints != nil:
-		for _, row := range rows {
-			dst = append(dst, parquet.Int64Value(c.Ints[row]))
-		}
+		to.Ints(c.Ints, rows)
 	case c.Type == record.Strings:
-		return appendLists(dst, c, f.wordsOf(c), rows, leaf)
+		to.Lists(f.wordsOf(c), c.Lens, c.Index, rows)
 	case c.Index != nil:
-		words := f.wordsOf(c)
-		for _, row := range rows {
-			dst = append(dst, words[c.Index[row]])
-		}
+		to.Words(f.wordsOf(c), c.Index, rows)
 	default: // of an unknown type: the bytes of the whole column stay with its first row
-		for _, row := range rows {
-			var raw []byte
-			if row == 0 {
-				raw = c.Raw
-			}
-			dst = append(dst, parquet.ByteArrayValue(raw))
-		}
+		index := make([]uint32, all)
+		index[0] = 1
+		to.Words([]string{"", string(c.Raw)}, index, rows)
 	}
-	return dst
 }
 
-// wordsOf returns the words of c's dictionary.
-func (f *file) wordsOf(c *record.Column) []parquet.Value {
-	f.words, f.text = f.words[:0], f.text[:0]
+// count counts n rows, which are all of ts if rows is nil.
+func (f *file) count(ts []int64, rows []int, n int) {
+	if f.Rows == 0 {
+		f.First, f.Last = math.MaxInt64, math.MinInt64
+	}
+	if rows == nil {
+		f.First, f.Last = min(f.First, slices.Min(ts)), max(f.Last, slices.Max(ts))
+	}
+	for _, row := range rows {
+		f.First, f.Last = min(f.First, ts[row]), max(f.Last, ts[row])
+	}
+	f.Rows += int64(n)
+	f.pending += n
+}
+
+// wordsOf returns the words of c's dictionary as people write them.
+func (f *file) wordsOf(c *record.Column) []string {
+	if c.Type != record.Addr && c.Type != record.MAC {
+		return c.Dict
+	}
+	f.text, f.ends = f.text[:0], f.ends[:0]
 	for _, w := range c.Dict {
-		start := len(f.text)
 		f.text = c.AppendText(f.text, w)
-		f.words = append(f.words, parquet.ByteArrayValue(f.text[start:]))
+		f.ends = append(f.ends, len(f.text))
+	}
+	all, start := string(f.text), 0
+	f.words = f.words[:0]
+	for _, end := range f.ends {
+		f.words = append(f.words, all[start:end])
+		start = end
 	}
 	return f.words
-}
-
-// appendLists appends lists: repetition level 0 begins a row, definition level
-// 1 says that there is a value.
-func appendLists(dst []parquet.Value, c *record.Column, words []parquet.Value, rows []int, leaf int) []parquet.Value {
-	next, at := 0, 0 // at is where the values of row next begin
-	for _, row := range rows {
-		for ; next < row; next++ {
-			at += int(c.Lens[next])
-		}
-		if c.Lens[row] == 0 {
-			dst = append(dst, parquet.NullValue().Level(0, 0, leaf))
-		}
-		for i, x := range c.Index[at : at+int(c.Lens[row])] {
-			dst = append(dst, words[x].Level(min(i, 1), 1, leaf))
-		}
-	}
-	return dst
 }
 
 // finish makes the file complete, durable and of its final name. The name is

@@ -4,8 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
-
-	"github.com/parquet-go/parquet-go"
+	"runtime"
 
 	"github.com/taproot-sensor/taproot/collector/journal"
 	"github.com/taproot-sensor/taproot/collector/unpack"
@@ -55,6 +54,7 @@ func read(ctx context.Context, r *journal.Reader, units chan<- unit) error {
 			next.from = originOf(&e)
 			next.blocks, next.damage = u.Blocks(e.Body)
 			next.entry, next.entry.Body = e, nil
+			runtime.Gosched() // the collector's ACKs come first: without, they wait for 10 ms
 		}
 		if !send(ctx, units, next) {
 			return nil
@@ -72,10 +72,5 @@ func send(ctx context.Context, units chan<- unit, u unit) bool {
 }
 
 func originOf(e *journal.Entry) origin {
-	return origin{
-		parquet.ByteArrayValue([]byte(e.SensorName())),
-		parquet.ByteArrayValue([]byte(hex.EncodeToString(e.Boot[:]))),
-		parquet.Int64Value(int64(e.Batch)),
-		parquet.Int64Value(e.Received),
-	}
+	return origin{sensor: e.SensorName(), boot: hex.EncodeToString(e.Boot[:]), batch: int64(e.Batch), received: e.Received}
 }

@@ -1,9 +1,7 @@
 package lake
 
 import (
-	"github.com/parquet-go/parquet-go"
-	"github.com/parquet-go/parquet-go/compress/zstd"
-
+	"github.com/taproot-sensor/taproot/collector/lake/columns"
 	"github.com/taproot-sensor/taproot/collector/lake/manifest"
 	"github.com/taproot-sensor/taproot/wire/record"
 )
@@ -89,46 +87,31 @@ func (t *table) column(name string, typ record.Type) int {
 	}
 }
 
-// node returns the Parquet type of a column. All columns are required: what a
+// defs returns the columns as a file has them. All columns are required: what a
 // sensor left out is zero, and an address or text that is none is empty.
 // Readers see NULL only where a file is older than a column.
-//
-// Numbers are written as differences: with dictionaries a flow record took about
-// a tenth more processor time, for their hashing, and 64 bytes instead of 60.
-func node(columnType string) parquet.Node {
-	switch columnType {
-	case record.Bool.String():
-		return parquet.Leaf(parquet.BooleanType)
-	case record.Uint.String():
-		return parquet.Encoded(parquet.Uint(64), &parquet.DeltaBinaryPacked)
-	case record.Int.String(), record.Duration.String():
-		return parquet.Encoded(parquet.Int(64), &parquet.DeltaBinaryPacked)
-	case record.Time.String():
-		return parquet.Encoded(parquet.TimestampAdjusted(parquet.Nanosecond, false), &parquet.DeltaBinaryPacked)
-	case record.Strings.String():
-		return parquet.List(parquet.Encoded(parquet.String(), &parquet.RLEDictionary))
-	case rawType:
-		return parquet.Leaf(parquet.ByteArrayType)
+func (t *table) defs() []columns.Def {
+	defs := make([]columns.Def, len(t.columns))
+	for i, c := range t.columns {
+		defs[i] = columns.Def{Name: c.Name, Type: fileType(c.Type)}
 	}
-	return parquet.Encoded(parquet.String(), &parquet.RLEDictionary)
+	return defs
 }
 
-// codec is zstd at its fastest: as fast as snappy on flow records (both were
-// within the noise, 500-650k rows/s from journal to manifest on two cores) and
-// 5 % smaller.
-var codec = &zstd.Codec{Level: zstd.SpeedFastest}
-
-// schema returns the Parquet schema of the table and, for every column of the
-// table, its index among the schema's leaves, which are sorted by name.
-func (t *table) schema() (*parquet.Schema, []int) {
-	group := parquet.Group{}
-	for _, c := range t.columns {
-		group[c.Name] = node(c.Type)
+func fileType(columnType string) columns.Type {
+	switch columnType {
+	case record.Bool.String():
+		return columns.Bool
+	case record.Uint.String():
+		return columns.Uint
+	case record.Int.String(), record.Duration.String():
+		return columns.Int
+	case record.Time.String():
+		return columns.Time
+	case record.Strings.String():
+		return columns.TextList
+	case rawType:
+		return columns.Bytes
 	}
-	s := parquet.NewSchema(t.kind, group)
-	leaf := make([]int, len(t.columns))
-	for i, path := range s.Columns() {
-		leaf[t.index[path[0]]] = i
-	}
-	return s, leaf
+	return columns.Text
 }

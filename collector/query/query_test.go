@@ -42,14 +42,14 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// newLake makes a lake with two dns records and one of a kind that no release
-// knows, in its files, and a file that is not in the manifest.
-func newLake(t *testing.T) string {
+// makeLake makes a lake of blocks, each a batch that was received at ts. Few are
+// made visible one by one.
+func makeLake(t *testing.T, ts time.Time, blocks ...[]byte) (dir string, l *lake.Lake) {
 	t.Helper()
 	if binary == "" {
 		t.Skip(whyNot)
 	}
-	dir := t.TempDir()
+	dir = t.TempDir()
 	if err := os.Chmod(dir, 0o700); err != nil { // as the data directory is
 		t.Fatal(err)
 	}
@@ -58,35 +58,48 @@ func newLake(t *testing.T) string {
 		t.Fatal(err)
 	}
 	defer j.Close()
-	l, err := lake.Open(filepath.Join(dir, "lake"), lake.Options{})
-	if err != nil {
+	dir = filepath.Join(dir, "lake")
+	if l, err = lake.Open(dir, lake.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- l.Run(ctx, j) }()
-	ts := time.Date(2026, 11, 21, 8, 30, 0, 123456789, time.UTC)
-	dns := record.NewBuilder(record.DNSDef)
-	dns.Append(&record.DNS{Time: record.NanosOf(ts), Flow: 1<<64 - 1, SrcAddr: netip.MustParseAddr("192.0.2.1"), Name: "a.example",
-		Answers: []string{"192.0.2.7", "192.0.2.8"}, Response: true, RTT: time.Millisecond})
-	dns.Append(&record.DNS{Time: record.NanosOf(ts.Add(time.Hour)), Name: "b.example"})
-	novel := "\x05novel\x01\x02\x02ts\x04\x01\x02\x06colour\x08\x06\x01\x03red\x00"
-	for n, raw := range [][]byte{dns.AppendBlock(nil), []byte(novel)} {
+	for n, raw := range blocks {
 		stored := make(chan error, 1)
 		j.Append(journal.Entry{Sensor: [32]byte{0xab}, Batch: uint64(n), Received: ts.UnixNano(),
 			Body: batch.Append(nil, batch.None, len(raw), raw)}, func(err error) { stored <- err })
 		if err := <-stored; err != nil {
 			t.Fatal(err)
 		}
-		if err := l.Flush(ctx); err != nil { // two files per kind, had both the same
-			t.Fatal(err)
+		if len(blocks) < 8 { // two files per kind, had both the same
+			if err := l.Flush(ctx); err != nil {
+				t.Fatal(err)
+			}
 		}
+	}
+	if err := l.Flush(ctx); err != nil {
+		t.Fatal(err)
 	}
 	stop()
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	listed := filepath.Join(dir, "lake", l.Manifest().Files[0].Path)
+	return dir, l
+}
+
+// newLake makes a lake with two dns records and one of a kind that no release
+// knows, in its files, and a file that is not in the manifest.
+func newLake(t *testing.T) string {
+	t.Helper()
+	ts := time.Date(2026, 11, 21, 8, 30, 0, 123456789, time.UTC)
+	dns := record.NewBuilder(record.DNSDef)
+	dns.Append(&record.DNS{Time: record.NanosOf(ts), Flow: 1<<64 - 1, SrcAddr: netip.MustParseAddr("192.0.2.1"), Name: "a.example",
+		Answers: []string{"192.0.2.7", "192.0.2.8"}, Response: true, RTT: time.Millisecond})
+	dns.Append(&record.DNS{Time: record.NanosOf(ts.Add(time.Hour)), Name: "b.example"})
+	novel := "\x05novel\x01\x02\x02ts\x04\x01\x02\x06colour\x08\x06\x01\x03red\x00"
+	dir, l := makeLake(t, ts, dns.AppendBlock(nil), []byte(novel))
+	listed := filepath.Join(dir, l.Manifest().Files[0].Path)
 	data, err := os.ReadFile(listed)
 	if err != nil {
 		t.Fatal(err)
@@ -94,7 +107,7 @@ func newLake(t *testing.T) string {
 	if err := os.WriteFile(filepath.Join(filepath.Dir(listed), "unlisted.parquet"), data, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	return filepath.Join(dir, "lake")
+	return dir
 }
 
 func ask(t *testing.T, o query.Options, sql string) ([]string, error) {

@@ -36,6 +36,7 @@ type Unit struct {
 	Failed  []string  `json:"failed,omitempty"` // first digits of digests
 	Offered string    `json:"offered,omitempty"`
 	Asked   time.Time `json:"asked"`
+	Sensor  string    `json:"sensor"` // id of the sensor that asked last under this name
 
 	// FailedAt is when the last of Failed was first heard of.
 	FailedAt time.Time `json:"failed_at,omitzero"`
@@ -65,7 +66,7 @@ func (s *Server) Handler() http.Handler {
 			http.NotFound(w, r)
 			return
 		}
-		content, err := s.Open(name)
+		content, err := s.open(name)
 		if err != nil {
 			http.NotFound(w, r)
 			return
@@ -76,17 +77,22 @@ func (s *Server) Handler() http.Handler {
 	})
 }
 
-// Open returns what a name of package release stands for: a file, or the answer
-// to a question.
-func (s *Server) Open(name string) (io.ReadSeekCloser, error) {
+// open opens a file.
+func (s *Server) open(name string) (*os.File, error) {
+	return os.Open(filepath.Join(s.Dir, filepath.FromSlash(name)))
+}
+
+// OpenFor returns what a name of package release stands for, for a sensor that
+// is known by its id: a file, or the answer to a question.
+func (s *Server) OpenFor(sensor, name string) (io.ReadSeekCloser, error) {
 	if release.IsFile(name) {
-		return os.Open(filepath.Join(s.Dir, filepath.FromSlash(name)))
+		return s.open(name)
 	}
 	q, err := release.ParseQuery(name)
 	if err != nil {
 		return nil, err
 	}
-	offer, err := s.offer(q)
+	offer, err := s.offer(sensor, q)
 	if err != nil {
 		s.Log.Error("no offer for sensor", "unit", q.Unit, "error", err)
 		return nil, err
@@ -110,7 +116,7 @@ func (s *Server) now() time.Time {
 }
 
 // offer answers a question, and notes who asked.
-func (s *Server) offer(q release.Query) (release.Offer, error) {
+func (s *Server) offer(sensor string, q release.Query) (release.Offer, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.units == nil {
@@ -129,11 +135,11 @@ func (s *Server) offer(q release.Query) (release.Offer, error) {
 	}
 	now := s.now()
 	u, known := s.units[q.Unit]
-	news := !known || u.Slot != q.Slot || !slices.Equal(u.Failed, q.Failed)
+	news := !known || u.Sensor != sensor || u.Slot != q.Slot || !slices.Equal(u.Failed, q.Failed)
 	if known && len(q.Failed) > 0 && !slices.Equal(u.Failed, q.Failed) || !known && len(q.Failed) > 0 {
 		u.FailedAt = now.UTC()
 	}
-	u.Board, u.Slot, u.Failed, u.Asked = q.Board, q.Slot, q.Failed, now.UTC()
+	u.Board, u.Slot, u.Failed, u.Asked, u.Sensor = q.Board, q.Slot, q.Failed, now.UTC(), sensor
 	if !known && len(s.units) >= maxUnits {
 		return release.Offer{}, fmt.Errorf("more than %d units have asked", maxUnits)
 	}
@@ -262,9 +268,14 @@ type NamedChannel struct {
 
 // A UnitStatus is a sensor, with releases by their names.
 type UnitStatus struct {
-	Unit, Board, Channel, Runs, Offered string
-	Failed                              []string
-	Asked                               time.Time
+	Unit    string    `json:"unit"`
+	Sensor  string    `json:"sensor"` // id of the one that asked last
+	Board   string    `json:"board"`
+	Channel string    `json:"channel"`
+	Runs    string    `json:"runs"`
+	Offered string    `json:"offered,omitempty"` // "" where nothing else was
+	Failed  []string  `json:"failed,omitempty"`
+	Asked   time.Time `json:"asked"`
 }
 
 // ReadStatus reads the state that the collector of dir keeps.
@@ -299,7 +310,7 @@ func ReadStatus(dir string) (s Status, err error) {
 	}
 	for _, unit := range slices.Sorted(maps.Keys(units)) {
 		u := units[unit]
-		row := UnitStatus{Unit: unit, Board: u.Board, Channel: cmp.Or(policy.Units[unit], DefaultChannel), Runs: cmp.Or(names[u.Slot], fmt.Sprintf("%.12s", u.Slot)), Offered: names[u.Offered], Asked: u.Asked}
+		row := UnitStatus{Unit: unit, Sensor: u.Sensor, Board: u.Board, Channel: cmp.Or(policy.Units[unit], DefaultChannel), Runs: cmp.Or(names[u.Slot], fmt.Sprintf("%.12s", u.Slot)), Offered: names[u.Offered], Asked: u.Asked}
 		for _, f := range u.Failed {
 			row.Failed = append(row.Failed, cmp.Or(names[f], f))
 		}

@@ -67,7 +67,7 @@ func (s *stage) publish() {
 // ask returns what a sensor that runs slot is offered.
 func (s *stage) ask(unit int, slot string, failed ...string) string {
 	s.t.Helper()
-	r, err := s.server.Open(release.Query{Board: "pc", Unit: fmt.Sprintf("%016x", unit), Slot: slot, Failed: failed}.Name())
+	r, err := s.server.OpenFor(fmt.Sprintf("%064x", unit), release.Query{Board: "pc", Unit: fmt.Sprintf("%016x", unit), Slot: slot, Failed: failed}.Name())
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -140,7 +140,8 @@ func TestPauseOnFailure(t *testing.T) {
 		t.Errorf("after two failures %q is offered, want nothing", got)
 	}
 	status, err := rollout.ReadStatus(s.server.Dir)
-	if err != nil || len(status.Channels) != 1 || !strings.Contains(status.Channels[0].Paused, "1.1 for pc failed on 2") || len(status.Units) != 3 || status.Units[0].Failed[0] != "1.1" {
+	if err != nil || len(status.Channels) != 1 || !strings.Contains(status.Channels[0].Paused, "1.1 for pc failed on 2") || len(status.Units) != 3 || status.Units[0].Failed[0] != "1.1" ||
+		status.Units[2].Sensor != fmt.Sprintf("%064x", 3) {
 		t.Errorf("status %+v, %v", status, err)
 	}
 	s.now = s.now.Add(time.Minute)
@@ -181,7 +182,7 @@ func TestWindowAndWithdrawal(t *testing.T) {
 func TestFilesOnly(t *testing.T) {
 	s := newStage(t)
 	for _, name := range []string{"policy.json", "units.json", "../keys/online.key", "metadata", "targets/", "offer/pc"} {
-		if f, err := s.server.Open(name); err == nil {
+		if f, err := s.server.OpenFor("", name); err == nil {
 			f.Close()
 			t.Errorf("%q is served", name)
 		}

@@ -233,6 +233,9 @@ func (u *uplink) welcome(r *road, d []byte, now time.Time) error {
 		u.Waiting()
 	}
 	switch {
+	case link != nil && r == u.road && u.pending == nil && !u.joining():
+		// It was said in a silence that has ended: the session in use goes on, and
+		// nothing that is under way is sent again.
 	case link != nil:
 		size := safeSize
 		if r.size == session.MaxDatagram {

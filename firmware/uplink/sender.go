@@ -19,6 +19,9 @@ const (
 	// pokeWait is how long it may take before one chunk is sent again, only
 	// to be answered: the ACK that said so may have been lost.
 	pokeWait = 500 * time.Millisecond
+	// paceSlack is how much may be made up for of a pace: what the timers of a
+	// machine cannot tell apart.
+	paceSlack = 4 * time.Millisecond
 	// chunkCost is what a datagram has beside its chunk, in bytes.
 	chunkCost = session.MaxDatagram - session.MaxChunk
 )
@@ -121,7 +124,10 @@ func (s *sender) datagram(sp Spool, number uint64, now time.Time) []byte {
 	out := s.link.Seal(nil, session.Head(session.TypeData, s.id), number, d.Append(nil))
 	s.flight.Sent(number, c, len(out), probe, now)
 	if s.pace > 0 {
-		s.free = now.Add(time.Duration(len(out)) * time.Second / time.Duration(s.pace))
+		if late := now.Add(-paceSlack); s.free.Before(late) {
+			s.free = late
+		}
+		s.free = s.free.Add(time.Duration(len(out)) * time.Second / time.Duration(s.pace))
 	}
 	return out
 }

@@ -48,7 +48,7 @@ func session(t *testing.T, s *rollout.Server, lossy int) *uplink.Files {
 	}
 	box, boxKey := [32]byte(keys.Box), [32]byte(keys.BoxKey())
 	e := edge.New(edge.Config{
-		Box: &box, BoxKey: &boxKey, Identity: keys.IdentityKey(), Journal: j, Log: log, Open: s.Open,
+		Box: &box, BoxKey: &boxKey, Identity: keys.IdentityKey(), Journal: j, Log: log, Open: func(id enrol.Identity, name string) (io.ReadSeekCloser, error) { return s.OpenFor(id.Code(), name) },
 		Decide: func(enrol.Identity, enrol.Claims, netip.AddrPort) (enrol.Status, error) { return enrol.Approved, nil },
 	})
 	to := udp.Addr().String()

@@ -156,7 +156,7 @@ func serve(t *testing.T, s *rollout.Server) fetch.Fetcher {
 type asked struct{ *rollout.Server }
 
 func (a asked) Fetch(_ context.Context, name string, off int64, buf []byte) (int, error) {
-	content, err := a.Open(name)
+	content, err := a.OpenFor("", name)
 	if err != nil {
 		return 0, fetch.ErrNone
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -155,6 +154,7 @@ func parseBlock(b []byte, coded *int) (Block, []byte, error) {
 		r.fail(errors.New("block is empty"))
 	}
 	parts := r.parts(columns)
+	blk.Columns = make([]Column, 0, len(parts)+1) // one more for AddCommunityID
 	for i := range parts {
 		p, c := &parts[i], Column{Name: parts[i].name, Type: Type(parts[i].typ)}
 		if p.coded() {
@@ -167,7 +167,7 @@ func parseBlock(b []byte, coded *int) (Block, []byte, error) {
 		if r.err != nil {
 			break
 		}
-		if slices.ContainsFunc(blk.Columns, func(o Column) bool { return o.Name == c.Name }) {
+		if blk.has(c.Name) {
 			r.fail(fmt.Errorf("two columns %q", c.Name))
 			break
 		}
@@ -212,6 +212,15 @@ func (r *reader) parts(columns int) []part {
 		}
 	}
 	return parts
+}
+
+func (b *Block) has(name string) bool {
+	for i := range b.Columns {
+		if b.Columns[i].Name == name {
+			return true
+		}
+	}
+	return false
 }
 
 // parse takes the data of a column, whose type byte says how it is written. One

@@ -145,8 +145,31 @@ func (r *reader) planes(n, width int) []int64 {
 	}
 	nums := make([]int64, n)
 	for shift := 0; shift < 8*width; shift += 8 {
-		for i, b := range r.bytes(n) {
+		for i, b := range r.bytes(n)[:len(nums)] {
 			nums[i] |= int64(b) << shift
+		}
+	}
+	return nums
+}
+
+// planes32 takes n numbers of width bytes each; those that do not fit become the
+// greatest that does.
+func (r *reader) planes32(n, width int) []uint32 {
+	if width < 1 || width > 4 {
+		nums := make([]uint32, n)
+		for i, v := range r.planes(n, width) {
+			nums[i] = uint32(min(uint64(v), 1<<32-1))
+		}
+		return nums
+	}
+	if n > len(r.b)/width {
+		r.fail(errShort)
+		return nil
+	}
+	nums := make([]uint32, n)
+	for shift := 0; shift < 8*width; shift += 8 {
+		for i, b := range r.bytes(n)[:len(nums)] {
+			nums[i] |= uint32(b) << shift
 		}
 	}
 	return nums

@@ -270,3 +270,24 @@ func BenchmarkBuilderFlow(b *testing.B) {
 		bld.Append(&rec)
 	}
 }
+
+// BenchmarkParseFlows parses blocks of 250 flows. An op is one flow.
+func BenchmarkParseFlows(b *testing.B) {
+	const rows = 250
+	builder := record.NewBuilder(record.FlowDef)
+	for i := range rows {
+		builder.Append(&record.Flow{
+			Start: record.Nanos(i * 1e6), Duration: time.Duration(i * 977), ID: uint64(i) * 0x9e3779b97f4a7c15, SrcPort: uint16(32768 + i*37), DstPort: 443, Proto: 6,
+			SrcAddr: netip.AddrFrom4([4]byte{192, 168, 1, byte(i % 60)}), DstAddr: netip.AddrFrom4([4]byte{203, 0, byte(i % 3), byte(i)}),
+			SrcMAC: record.HardwareAddr{2, 0, 0, 0, 0, byte(i % 60)}, App: "tls", SrcBytes: uint64(i * 1461), DstBytes: uint64(i * 99991), State: "SF", End: "fin",
+		})
+	}
+	raw := builder.AppendBlock(nil)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for n := 0; n < b.N; n += rows {
+		if _, _, err := record.ParseBlock(raw); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math/bits"
@@ -104,32 +105,40 @@ func (c *column) appendSized(dst []byte, words []uint32) []byte {
 // sized takes n words as appendSized appends them.
 func (r *reader) sized(n int) []string {
 	lens := r.bytes(n)
-	words := make([]string, len(lens))
+	total := 0
 	for _, l := range lens {
 		if l != 0 && !slices.Contains(sizes[:], int(l)) {
 			r.fail(fmt.Errorf("word of %d bytes", l))
 			return nil
 		}
+		total += int(l)
 	}
+	if total > len(r.b) {
+		r.fail(errShort)
+		return nil
+	}
+	text := make([]byte, total) // of all words, one behind the other
 	for _, size := range sizes {
-		count := 0
-		for _, l := range lens {
-			if int(l) == size {
-				count++
+		count := bytes.Count(lens, []byte{byte(size)})
+		planes := r.bytes(count * size)
+		for at, l := 0, 0; count > 0 && l < len(lens); l++ {
+			if int(lens[l]) == size {
+				for i, word := 0, text[at:at+size]; i < size; i++ {
+					word[i] = planes[i*count]
+				}
+				planes = planes[1:]
 			}
+			at += int(lens[l])
 		}
-		bytes := r.bytes(count * size)
-		word := make([]byte, size)
-		for at, k := 0, 0; k < count && r.err == nil; at++ {
-			if int(lens[at]) != size {
-				continue
-			}
-			for i := range word {
-				word[i] = bytes[i*count+k]
-			}
-			words[at] = string(word)
-			k++
-		}
+	}
+	return cut(string(text), lens)
+}
+
+// cut returns the words of these sizes that text is made of.
+func cut(text string, sizes []byte) []string {
+	words := make([]string, len(sizes))
+	for i, n := range sizes {
+		words[i], text = text[:n], text[n:]
 	}
 	return words
 }
@@ -155,13 +164,10 @@ func (r *reader) counts(n int, form byte) []uint32 {
 		r.fail(errShort)
 		return nil
 	}
-	nums := make([]uint32, n)
 	if form == formPacked {
-		for i, v := range r.planes(n, int(r.byte())) {
-			nums[i] = uint32(min(uint64(v), 1<<32-1))
-		}
-		return nums
+		return r.planes32(n, int(r.byte()))
 	}
+	nums := make([]uint32, n)
 	for i := range nums {
 		nums[i] = uint32(min(r.uvarint(), 1<<32-1))
 	}
@@ -229,12 +235,14 @@ func (c *Column) name(r *reader) {
 // texts takes n words, each behind its size.
 func (r *reader) texts(n, rows int) []string {
 	words := make([]string, 0, min(n, rows))
+	all := string(r.b) // one piece of memory for them
 	for range n {
 		w := r.bytes(r.count("bytes of word", MaxText))
 		if r.err != nil {
 			return nil
 		}
-		words = append(words, string(w))
+		end := len(all) - len(r.b)
+		words = append(words, all[end-len(w):end])
 	}
 	return words
 }

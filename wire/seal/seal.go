@@ -19,6 +19,7 @@ import (
 	"errors"
 
 	"golang.org/x/crypto/nacl/box"
+	"golang.org/x/crypto/salsa20/salsa" //lint:ignore SA1019 x/crypto/nacl/secretbox is made of it
 )
 
 // Sizes of a sealed datagram's parts, in bytes.
@@ -57,20 +58,21 @@ const (
 
 // A Link is one end of a session. It is safe for concurrent use.
 type Link struct {
-	shared [32]byte
-	salt   Salt
-	tag    sipKey
-	role   Role
+	key  [32]byte // of the boxes: HSalsa20 of the shared one and the salt
+	tag  sipKey
+	role Role
 }
 
 // NewLink returns the end that role plays of the session that shared (as
 // box.Precompute makes it) and salt are for.
 func NewLink(shared *[32]byte, salt Salt, role Role) *Link {
-	key, err := hkdf.Expand(sha256.New, shared[:], "taproot v1 header tag"+string(salt[:]), 16)
+	tag, err := hkdf.Expand(sha256.New, shared[:], "taproot v1 header tag"+string(salt[:]), 16)
 	if err != nil { // 16 bytes are within what HKDF gives
 		panic(err)
 	}
-	return &Link{shared: *shared, salt: salt, tag: newSipKey(key), role: role}
+	l := &Link{tag: newSipKey(tag), role: role}
+	salsa.HSalsa20(&l.key, (*[16]byte)(&salt), shared, &salsa.Sigma)
+	return l
 }
 
 // headerTag returns the tag of the header before it and of the box's Poly1305
@@ -79,25 +81,26 @@ func (l *Link) headerTag(datagram []byte) [8]byte {
 	return l.tag.sum(datagram[:tagged], datagram[HeaderSize:HeaderSize+box.Overhead])
 }
 
-func (l *Link) nonce(number uint64, sealer Role) *[24]byte {
+// nonce returns what a box's nonce has behind the salt.
+func nonce(number uint64, sealer Role) (n [8]byte) {
 	if sealer == Collector {
 		number |= fromCollector
 	}
-	var n [24]byte
-	copy(n[:], l.salt[:])
-	binary.BigEndian.PutUint64(n[16:], number)
-	return &n
+	binary.BigEndian.PutUint64(n[:], number)
+	return n
 }
 
 // Seal appends the datagram whose header begins with head (magic, version,
-// type, session) and whose box holds plain. A packet number is never used
-// twice with one Link, nor by a sensor twice with one boot key.
+// type, session) and whose box holds plain, at most MaxPlain bytes that dst's
+// array does not have. A packet number is never used twice with one Link, nor
+// by a sensor twice with one boot key.
 func (l *Link) Seal(dst []byte, head [8]byte, number uint64, plain []byte) []byte {
 	start := len(dst)
 	dst = append(dst, head[:]...)
 	dst = binary.BigEndian.AppendUint64(dst, number)
 	dst = append(dst, make([]byte, HeaderSize-tagged)...)
-	dst = box.SealAfterPrecomputation(dst, plain, l.nonce(number, l.role), &l.shared)
+	n := nonce(number, l.role)
+	dst = sealBox(dst, plain, &n, &l.key)
 	tag := l.headerTag(dst[start:])
 	copy(dst[start+tagged:], tag[:])
 	return dst
@@ -123,7 +126,11 @@ func (l *Link) Check(datagram []byte) (number uint64, err error) {
 // Open appends the plaintext of a datagram that Check has passed.
 func (l *Link) Open(dst, datagram []byte) ([]byte, error) {
 	number := binary.BigEndian.Uint64(datagram[8:])
-	plain, ok := box.OpenAfterPrecomputation(dst, datagram[HeaderSize:], l.nonce(number, !l.role), &l.shared)
+	if len(datagram) > MaxDatagram {
+		return nil, ErrForged
+	}
+	n := nonce(number, !l.role)
+	plain, ok := openBox(dst, datagram[HeaderSize:], &n, &l.key)
 	if !ok {
 		return nil, ErrForged
 	}

@@ -136,7 +136,7 @@ func (c *conn) preShared(identity []byte) ([]byte, error) {
 }
 
 func (c *conn) read() {
-	buf := make([]byte, maxRecord)
+	buf := make([]byte, session.MaxDatagram+1) // what does not fit is an error of one record
 	for {
 		n, err := c.tls.Read(buf)
 		switch {

@@ -50,7 +50,7 @@ func TestForgedPlaintext(t *testing.T) {
 	for name, forged := range forgeries {
 		t.Run(name, func(t *testing.T) {
 			p, w := openPort(t, nil), newWire(t)
-			conn, err := p.dialFrom(t, w, p.client(newSensor(t).member(t, p)))
+			conn, err := p.dialFrom(t, w, p.client(newSensor(t).member(t, p)), mustTimeout)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -75,7 +75,7 @@ func TestForgedPlaintext(t *testing.T) {
 // test fails it has learnt better, and the sieve is the second of two.
 func TestLibraryNeedsTheSieve(t *testing.T) {
 	p, w := openPort(t, nil), newWire(t)
-	conn, err := p.dialFrom(t, w, p.client(newSensor(t).member(t, p)))
+	conn, err := p.dialFrom(t, w, p.client(newSensor(t).member(t, p)), mustTimeout)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,9 +85,9 @@ func TestLibraryNeedsTheSieve(t *testing.T) {
 	p.Listener.mu.Lock()
 	c := p.Listener.byCID[[outer.CIDSize]byte(firstCID(t, w))]
 	p.Listener.mu.Unlock()
-	buf := buffers.Get().(*[maxRecord]byte)
-	n := copy(buf[:], forgeries["data"])
-	c.packets.put(packet{buf, n, w.LocalAddr().(*net.UDPAddr).AddrPort()})
+	forged := &packet{n: len(forgeries["data"]), from: w.LocalAddr().(*net.UDPAddr).AddrPort()}
+	copy(forged.buf[:], forgeries["data"])
+	c.packets.put(forged)
 	conn.SetReadDeadline(time.Now().Add(2 * time.Second))
 	if _, err = conn.Read(make([]byte, 100)); !errors.Is(err, io.EOF) {
 		t.Errorf("without the sieve the sensor's connection says %v, and no longer that it has ended", err)
@@ -112,7 +112,7 @@ func firstCID(t *testing.T, w *wire) []byte {
 // follow, nothing is lost, and no handshake is made.
 func TestNewAddress(t *testing.T) {
 	p, w := openPort(t, nil), newWire(t)
-	conn, err := p.dialFrom(t, w, p.client(newSensor(t).member(t, p)))
+	conn, err := p.dialFrom(t, w, p.client(newSensor(t).member(t, p)), mustTimeout)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func TestNewAddress(t *testing.T) {
 // nothing and is not taken again.
 func TestRepeatedElsewhere(t *testing.T) {
 	p, w := openPort(t, nil), newWire(t)
-	conn, err := p.dialFrom(t, w, p.client(newSensor(t).member(t, p)))
+	conn, err := p.dialFrom(t, w, p.client(newSensor(t).member(t, p)), mustTimeout)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +168,7 @@ func TestRepeatedElsewhere(t *testing.T) {
 // collide, are the numbers of the records.
 func TestNoncesAreSequential(t *testing.T) {
 	p, w := openPort(t, nil), newWire(t)
-	conn, err := p.dialFrom(t, w, p.client(newSensor(t).member(t, p)))
+	conn, err := p.dialFrom(t, w, p.client(newSensor(t).member(t, p)), mustTimeout)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -289,7 +289,7 @@ func TestChangedHello(t *testing.T) {
 			changed++
 		}
 	}
-	if _, err := p.dialFrom(t, w, options); err == nil || changed < 2 {
+	if _, err := p.dialFrom(t, w, options, mustTimeout); err == nil || changed < 2 {
 		t.Errorf("error = %v, %d hellos changed", err, changed)
 	}
 	if n := p.Counters()["handshakes_done"]; n != 0 {

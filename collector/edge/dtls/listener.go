@@ -150,8 +150,9 @@ func (l *Listener) Run(ctx context.Context, r Receiver) error {
 	defer stop()
 	swept := time.Now()
 	for {
-		buf := buffers.Get().(*[maxRecord]byte)
-		n, from, err := l.socket.ReadFromUDPAddrPort(buf[:])
+		p := pool.Get().(*packet)
+		var err error
+		p.n, p.from, err = l.socket.ReadFromUDPAddrPort(p.buf[:])
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -163,8 +164,8 @@ func (l *Listener) Run(ctx context.Context, r Receiver) error {
 		}
 		now := time.Now()
 		l.counters.add(datagrams)
-		if c := l.route(buf[:n], from, now); c == nil || !c.packets.put(packet{buf, n, from}) {
-			buffers.Put(buf)
+		if c := l.route(p.buf[:p.n], p.from, now); c == nil || !c.packets.put(p) {
+			pool.Put(p)
 		}
 		if now.Sub(swept) > sweepEvery {
 			l.sweep(now)

@@ -21,11 +21,13 @@ const (
 	amplifyFirst = 2 * 1300
 )
 
-var buffers = sync.Pool{New: func() any { return new([maxRecord]byte) }}
+// pool has packets for what is read. Queues have pointers: they are there for each
+// connection, and nearly always empty.
+var pool = sync.Pool{New: func() any { return new(packet) }}
 
 // packet is a datagram that was read.
 type packet struct {
-	buf  *[maxRecord]byte
+	buf  [maxRecord]byte
 	n    int
 	from netip.AddrPort
 }
@@ -35,7 +37,7 @@ type packet struct {
 type packets struct {
 	listener *Listener
 	first    *net.UDPAddr // proved by a cookie
-	queue    chan packet
+	queue    chan *packet
 	read     *deadline.Deadline
 	closed   sync.Once
 	done     chan struct{}
@@ -51,13 +53,13 @@ type packets struct {
 func newPackets(l *Listener, from netip.AddrPort) *packets {
 	addr := net.UDPAddrFromAddrPort(from)
 	return &packets{
-		listener: l, first: addr, queue: make(chan packet, maxQueue), read: deadline.New(), done: make(chan struct{}),
+		listener: l, first: addr, queue: make(chan *packet, maxQueue), read: deadline.New(), done: make(chan struct{}),
 		last: addr, lastPort: from, to: addr,
 	}
 }
 
 // put queues p; not ok if it is lost.
-func (c *packets) put(p packet) bool {
+func (c *packets) put(p *packet) bool {
 	select {
 	case c.queue <- p:
 		return true
@@ -75,15 +77,15 @@ func (c *packets) ReadFrom(b []byte) (int, net.Addr, error) {
 	case <-c.read.Done():
 		return 0, nil, os.ErrDeadlineExceeded
 	case p := <-c.queue:
-		n := copy(b, p.buf[:p.n])
-		buffers.Put(p.buf)
-		return n, c.addr(p), nil
+		n, addr := copy(b, p.buf[:p.n]), c.addr(p)
+		pool.Put(p)
+		return n, addr, nil
 	}
 }
 
 // addr returns where p came from, as the same value while it is the same:
 // values are what addresses are compared by.
-func (c *packets) addr(p packet) net.Addr {
+func (c *packets) addr(p *packet) net.Addr {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if p.from != c.lastPort {

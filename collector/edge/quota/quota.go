@@ -1,5 +1,6 @@
-// Package quota says how many connections the addresses of one network may ask
-// for, and have. It takes the same memory whatever comes.
+// Package quota bounds what one party may take of what all share: connections,
+// by the network of an address, in the same memory whatever comes; and room in
+// the journal, by sensor.
 package quota
 
 import (
@@ -53,17 +54,23 @@ type bucket struct {
 	at     time.Time
 }
 
-func (b *bucket) take(r Rate, now time.Time) bool {
+// level returns what is in b now.
+func (b *bucket) level(r Rate, now time.Time) float64 {
 	if b.at.IsZero() {
 		b.tokens = r.Burst
 	} else {
-		b.tokens = min(r.Burst, b.tokens+r.PerSecond*now.Sub(b.at).Seconds())
+		b.tokens = min(r.Burst, b.tokens+r.PerSecond*max(0, now.Sub(b.at).Seconds()))
 	}
 	b.at = now
-	if b.tokens < 1 {
+	return b.tokens
+}
+
+// take takes n tokens if they are there.
+func (b *bucket) take(n float64, r Rate, now time.Time) bool {
+	if b.level(r, now) < n {
 		return false
 	}
-	b.tokens--
+	b.tokens -= n
 	return true
 }
 
@@ -71,5 +78,5 @@ func (b *bucket) take(r Rate, now time.Time) bool {
 func (b *Buckets) Take(a netip.Addr, now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.each[maphash.Comparable(b.seed, Network(a))%slots].take(b.network, now) && b.all.take(b.total, now)
+	return b.each[maphash.Comparable(b.seed, Network(a))%slots].take(1, b.network, now) && b.all.take(1, b.total, now)
 }
