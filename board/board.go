@@ -171,16 +171,11 @@ func (b *Board) Port(role Role) Port {
 // seconds; without debug the console is kept for what init says, because a
 // kernel log costs a second at 115200 baud. The kernel's ciphers are not tested at
 // each boot, which takes half a second and more under TCG: only the check of its
-// modules uses them. Where UEFI vouches for the kernel,
-// the kernel is locked down: it takes no module that is not signed, and lets
-// nobody write its memory (kernel_lockdown(7)).
+// modules uses them.
 func (b *Board) CommandLine(debug bool) string {
 	words := []string{"console=" + b.Console, "panic=10", "cryptomgr.notests"}
 	if b.Screen {
 		words = append([]string{"console=tty0"}, words...)
-	}
-	if b.BootsBy(UEFI) {
-		words = append(words, "lockdown=integrity")
 	}
 	if !debug {
 		words = append(words, "quiet")

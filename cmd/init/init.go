@@ -46,10 +46,12 @@ type sensor struct {
 	freeDrivers func() error
 
 	updates updates
+	ram     *update.RAM  // nil for a system that was started from a slot, or is not updated
 	fetch   fetch.Link   // to uplink, which fetches releases
 	trial   update.Trial // what this boot has shown
 	signs   signs        // for the panel
 	restart atomic.Bool  // start anew when the stages have ended, instead of powering off
+	kexec   atomic.Bool  // start what is loaded, without the firmware
 	end     func()       // ends the stages
 }
 
@@ -77,6 +79,12 @@ func runInit(ctx context.Context, log *slog.Logger) error {
 	if err := s.run(ctx); err != nil {
 		return err
 	}
+	if s.kexec.Load() {
+		say("starting the next release")
+		if err := boot.Kexec(); err != nil {
+			s.log.Error("kexec", "err", err)
+		}
+	}
 	if s.restart.Load() {
 		say("restarting")
 		return boot.Restart(s.updates.argument())
@@ -101,6 +109,9 @@ func (s *sensor) prepare() (missing []board.Port, err error) {
 	if s.site, err = boot.ReadSite(root); err != nil {
 		return nil, err
 	}
+	if err := s.takeOver(); err != nil {
+		return nil, err
+	}
 	if err := boot.SilenceNewLinks(); err != nil {
 		return nil, err
 	}
@@ -114,14 +125,12 @@ func (s *sensor) prepare() (missing []board.Port, err error) {
 	if err := boot.MountEFI(); err != nil {
 		s.log.Warn("no firmware variables", "err", err)
 	}
+	s.lockDown()
 	memory, err := boot.ReadMemory(os.DirFS("/proc"), "MemTotal")
 	if err != nil {
 		return nil, err
 	}
 	s.budget = boot.Divide(memory, runtime.NumCPU())
-	if _, s.key, err = ed25519.GenerateKey(nil); err != nil {
-		return nil, err
-	}
 	if missing, err = boot.NamePorts(os.DirFS("/sys"), s.board.Ports, s.settle, boot.RenameLink); err != nil {
 		return nil, err
 	}
@@ -224,6 +233,7 @@ func (s *sensor) run(ctx context.Context) error {
 		}
 	}
 	<-ctx.Done()
+	say("tap ports closed")
 	s.copying.Wait()
 	s.relay.Close()
 	stop()
@@ -240,7 +250,7 @@ func (s *sensor) watchdog(ctx context.Context) error {
 			return mayPing() && !slices.ContainsFunc(s.stages, silent)
 		},
 		Pinged: func() { s.trial.Show(update.Watchdog) },
-		Stay:   s.restart.Load,
+		Stay:   s.untilNext,
 	}
 	return w.Run(ctx)
 }

@@ -28,14 +28,19 @@ type Watchdog struct {
 	Healthy func() bool // whether to ping; must say so sooner than Timeout
 	Pinged  func()      // called after each ping
 
-	// Stay says that the watchdog is to remain armed when Run ends: the
-	// machine is about to be restarted.
-	Stay func() bool
+	// Stay says for how long the watchdog is to wait for the next system when
+	// Run ends, because the machine is about to be started anew; 0 disarms it.
+	Stay func() time.Duration
 }
 
-// restartTimeout is what a machine has from its restart to the first ping, where
-// its watchdog can wait so long: servers take two minutes to find their disks.
-const restartTimeout = 5 * time.Minute
+// What a machine has from its end to the first ping of the next system, where its
+// watchdog can wait so long. RestartTimeout is for a restart: servers take two
+// minutes to find their disks. KexecTimeout is for kexec, which has no firmware
+// to wait for: a kernel and its drivers take a tenth of it under TCG.
+const (
+	RestartTimeout = 5 * time.Minute
+	KexecTimeout   = 2 * time.Minute
+)
 
 // Run pings until ctx ends.
 func (w *Watchdog) Run(ctx context.Context) error {
@@ -62,10 +67,11 @@ func (w *Watchdog) Run(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			if !w.Stay() {
+			stay := w.Stay()
+			if stay == 0 {
 				return wd.MagicClose()
 			}
-			if err := setTimeout(restartTimeout); err != nil {
+			if err := setTimeout(stay); err != nil {
 				return wd.KeepAlive() // it cannot wait so long; it has Timeout
 			}
 			return nil

@@ -113,6 +113,15 @@ func FindMedium(disks []Disk, board string, open func(name string) (io.ReaderAt,
 	return Medium{}, ErrNone
 }
 
+// Slot returns the piece that both slots of a disk are made of.
+func (m Medium) Slot() (live.Piece, bool) {
+	i := slices.IndexFunc(m.Sheet.Pieces, func(p live.Piece) bool { return len(p.To) == 2 })
+	if i < 0 {
+		return live.Piece{}, false
+	}
+	return m.Sheet.Pieces[i], true
+}
+
 // Targets returns the disks that the medium may be installed on.
 func (m Medium) Targets(disks []Disk) []Disk {
 	return slices.DeleteFunc(slices.Clone(disks), func(d Disk) bool {

@@ -33,7 +33,7 @@ func Reason(err error) string {
 		word string
 	}{
 		{ErrUnsigned, "unsigned"}, {ErrBoard, "board"}, {ErrFloor, "floor"}, {ErrMemory, "memory"}, {ErrDamaged, "damaged"},
-		{ErrDigest, "damaged"}, {slots.ErrFailed, "failed_before"}, {slots.ErrNotWritten, "not_written"},
+		{ErrDigest, "damaged"}, {slots.ErrFailed, "failed_before"}, {slots.ErrNotWritten, "not_written"}, {ErrKernel, "kernel"},
 	} {
 		if errors.Is(err, r.err) {
 			return r.word

@@ -179,6 +179,12 @@ func (u *Updater) Image() (io.ReaderAt, slots.Digest, error) {
 	return image, sum, err
 }
 
+// Runs returns the digest of the slot that runs.
+func (u *Updater) Runs() (slots.Digest, error) {
+	_, sum, err := u.Image()
+	return sum, err
+}
+
 // SlotSize is how many bytes a system has: a slot is filled whole.
 func (u *Updater) SlotSize() int64 { return u.table[u.running.Region()].Size }
 

@@ -15,6 +15,7 @@
 package rig
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -58,6 +59,8 @@ type Config struct {
 	Disk string
 
 	NoTap bool // leave the tap port out
+
+	Memory int // in MiB; 0 is what the board has
 
 	// Once switches the machine off where it would start anew. The next start
 	// is then a cold one, of another Machine with the same Dir and Disk.
@@ -264,6 +267,7 @@ func (m *Machine) arguments(cfg Config, sockets string) ([]string, error) {
 	if uefi {
 		memory = q.UEFIMemory
 	}
+	memory = cmp.Or(cfg.Memory, memory)
 	// The board's first: its console may not be the first of its serial lines.
 	args := append(slices.Clone(q.Args), "-S", "-display", "none", "-m", fmt.Sprint(memory),
 		"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
