@@ -16,6 +16,10 @@ import (
 // operator that is a test.
 const drillConfirm = 30 * time.Second
 
+// restartTimeout is what the watchdog gives the next system: what a machine takes
+// to init on a busy host, three times, and no more than a rig may hear nothing.
+const restartTimeout = 90 * time.Second
+
 // drillRelease is the name of images that update themselves: the one of an image
 // that was given none.
 const drillRelease = "dev"
