@@ -47,13 +47,13 @@ func (w *workshop) release(verb string, args ...string) string {
 }
 
 // build makes an image of a release.
-func (w *workshop) build(name string) string {
+func (w *workshop) build(name string, flags ...string) string {
 	w.t.Helper()
 	w.t.Setenv("GOFLAGS", "-tags=drill")
 	defer w.t.Setenv("GOFLAGS", "")
 	out := filepath.Join(w.t.TempDir(), name)
-	err := tools(w.t).Build(w.t.Context(), nil, "--board", w.board.Name, "--site", w.collector.Site(),
-		"--root", filepath.Join(w.repo, "metadata", "root.json"), "--release", name, "-o", out)
+	err := tools(w.t).Build(w.t.Context(), nil, append(flags, "--board", w.board.Name, "--site", w.collector.Site(),
+		"--root", filepath.Join(w.repo, "metadata", "root.json"), "--release", name, "-o", out)...)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -52,7 +52,8 @@ type sensor struct {
 	signs   signs        // for the panel
 	restart atomic.Bool  // start anew when the stages have ended, instead of powering off
 	kexec   atomic.Bool  // start what is loaded, without the firmware
-	end     func()       // ends the stages
+	dog     boot.Watchdog
+	end     func() // ends the stages
 }
 
 // runInit makes the machine a sensor and returns only when that fails.
@@ -141,6 +142,10 @@ func (s *sensor) prepare() (missing []board.Port, err error) {
 			s.log.Error("driver", "err", err)
 		}
 	}
+	s.dog = boot.Watchdog{Timeout: pace(s.board.Watchdog), Healthy: s.healthy, Pinged: func() { s.trial.Show(update.Watchdog) }, Stay: s.untilNext}
+	if err := s.dog.Arm(); err != nil {
+		s.log.Error("watchdog", "err", err)
+	}
 	return missing, nil
 }
 
@@ -223,7 +228,7 @@ func (s *sensor) run(ctx context.Context) error {
 	serve("drivers", s.lateDrivers)
 	serve("install", s.offerInstall)
 	serve("uplink", uplink.Run)
-	serve("watchdog", s.watchdog)
+	serve("watchdog", s.dog.Run)
 	serve("report", s.report)
 	serve("panel", s.runPanel)
 	serve("updates", s.runUpdates)
@@ -242,18 +247,11 @@ func (s *sensor) run(ctx context.Context) error {
 	return nil
 }
 
-// watchdog keeps the machine from being reset while every stage is alive.
-func (s *sensor) watchdog(ctx context.Context) error {
-	w := boot.Watchdog{
-		Timeout: pace(s.board.Watchdog),
-		Healthy: func() bool {
-			silent := func(stage *jail.Stage) bool { return !stage.Alive(s.board.Watchdog / 2) }
-			return mayPing() && !slices.ContainsFunc(s.stages, silent)
-		},
-		Pinged: func() { s.trial.Show(update.Watchdog) },
-		Stay:   s.untilNext,
-	}
-	return w.Run(ctx)
+// healthy reports whether every stage is alive: else the watchdog is not pinged,
+// and resets the machine.
+func (s *sensor) healthy() bool {
+	silent := func(stage *jail.Stage) bool { return !stage.Alive(s.board.Watchdog / 2) }
+	return mayPing() && !slices.ContainsFunc(s.stages, silent)
 }
 
 // clockTolerance is how far the clock may be off before it is set: records have

@@ -249,7 +249,7 @@ func (r *real) start(whole bool) (said string, disk []byte, vars map[string][]by
 	}
 	if !whole {
 		expect(choices[r.boot].done)
-		if slot := m.Console.Last(choices[r.boot].slot); slot != nil && len(slot[1]) == 1 {
+		if slot, _ := m.Console.Last(choices[r.boot].slot); slot != nil && len(slot[1]) == 1 {
 			said = started(slot[1])
 		}
 	}
