@@ -15,6 +15,7 @@
 package rig
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -27,6 +28,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -112,6 +114,7 @@ type Machine struct {
 	press  func() error  // presses the power button
 	qmp    *qmp          // nil for a board on a bench
 	pins   *pins         // nil for a board on a bench, and for one without
+	pid    int           // of QEMU
 	exited chan struct{} // closed once QEMU has ended
 	err    error         // how it ended; valid iff exited is closed
 	close  []func()
@@ -191,6 +194,7 @@ func (m *Machine) launch(ctx context.Context, cfg Config, args []string, sockets
 	if err := cmd.Start(); err != nil {
 		return err
 	}
+	m.pid = cmd.Process.Pid
 	m.Console = newConsole(cfg.Console)
 	go func() {
 		m.Console.read(serial)
@@ -222,6 +226,23 @@ func (m *Machine) launch(ctx context.Context, cfg Config, args []string, sockets
 	}
 	m.On = time.Now()
 	return m.qmp.do("cont")
+}
+
+// Worked returns how much of the host's processors QEMU has used: what a span of
+// time would be on a host that does nothing else.
+func (m *Machine) Worked() (time.Duration, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", m.pid))
+	if err != nil {
+		return 0, err
+	}
+	const user, system, tick = 11, 12, 10 * time.Millisecond // proc(5), counted behind the name; USER_HZ is 100
+	f := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+	u, err := strconv.Atoi(f[user])
+	if err != nil {
+		return 0, err
+	}
+	s, err := strconv.Atoi(f[system])
+	return time.Duration(u+s) * tick, err
 }
 
 // Type types at the serial line.
