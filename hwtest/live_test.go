@@ -36,7 +36,7 @@ func TestLiveISO(t *testing.T) {
 	w.live()
 	w.release("withdraw", "two")
 	w.release("publish")
-	for _, bad := range []string{"sick-panic", "sick-hang", "sick-link"} {
+	for _, bad := range []string{"sick-panic", "sick-start", "sick-hang", "sick-link"} {
 		w.release("rollout", "--channel", "stable", "--resume")
 		w.offer(w.build(bad), "--confirm", "20s")
 		w.start()
