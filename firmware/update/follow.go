@@ -80,10 +80,7 @@ type Choice struct {
 // Check asks for the release that this sensor should run. It returns nil where
 // that is the one that runs, and after how long to ask again.
 func (f *Follower) Check(ctx context.Context, running slots.Digest, state slots.State) (*Choice, time.Duration, error) {
-	q := release.Query{Board: f.Board, Unit: f.Unit, Slot: "0"}
-	if running != (slots.Digest{}) {
-		q.Slot = running.String()
-	}
+	q := release.Query{Board: f.Board, Unit: f.Unit, Slot: slotName(running)}
 	for _, failed := range state.Failed {
 		q.Failed = append(q.Failed, failed.Digest.String())
 	}
