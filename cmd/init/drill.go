@@ -16,10 +16,6 @@ import (
 // operator that is a test.
 const drillConfirm = 30 * time.Second
 
-// restartTimeout is what the watchdog gives the next system. The chipset's counts
-// it down twice, and a rig must not hear nothing for as long as that.
-const restartTimeout = 45 * time.Second
-
 // drillRelease is the name of images that update themselves: the one of an image
 // that was given none.
 const drillRelease = "dev"

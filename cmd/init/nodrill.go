@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 
-	"github.com/taproot-sensor/taproot/firmware/boot"
 	"github.com/taproot-sensor/taproot/firmware/update"
 )
 
@@ -13,11 +12,5 @@ import (
 // drill makes images that update themselves.
 func (s *sensor) drill(context.Context, *update.Updater) error { return nil }
 
-// sickenEarly and sicken do nothing: images of the build tag drill fail as their
-// name says.
-func (s *sensor) sickenEarly() {}
-
+// sicken does nothing: images of the build tag drill fail as their name says.
 func (s *sensor) sicken() {}
-
-// restartTimeout is what the watchdog gives the next system.
-const restartTimeout = boot.RestartTimeout

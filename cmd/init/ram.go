@@ -161,7 +161,7 @@ func (s *sensor) untilNext() time.Duration {
 	case s.kexec.Load():
 		return boot.KexecTimeout
 	case s.restart.Load():
-		return restartTimeout
+		return boot.RestartTimeout
 	}
 	return 0
 }
