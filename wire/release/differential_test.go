@@ -324,13 +324,16 @@ func TestTrustIsGoTUFs(t *testing.T) {
 func TestTrustIsStricter(t *testing.T) {
 	f := newFiles(t)
 	tests := map[string]files{
-		"a name twice":                     f.edit(RoleTimestamp, `"version":1,`, `"version":1,"version":1,`),
-		"a name in other letters":          f.edit(RoleTimestamp, `"version":1,`, `"Version":1,`),
-		"an unsigned field of a role":      f.edit(RoleRoot, `"threshold":2`, `"threshold":2,"Threshold":2`),
-		"a time written otherwise":         f.edit(Role, `T12:00:00Z`, `T12:00:00.000Z`),
-		"another specification":            f.change(t, Role, func(s obj) { s["spec_version"] = "2.0.0" }),
-		"versions from 0":                  f.later(t, 0),
-		"too large":                        f.edit(Role, "{", strings.Repeat(" ", MaxMetadata)+"{"),
+		"a name twice":                f.edit(RoleTimestamp, `"version":1,`, `"version":1,"version":1,`),
+		"a name in other letters":     f.edit(RoleTimestamp, `"version":1,`, `"Version":1,`),
+		"an unsigned field of a role": f.edit(RoleRoot, `"threshold":2`, `"threshold":2,"Threshold":2`),
+		"a time written otherwise":    f.edit(Role, `T12:00:00Z`, `T12:00:00.000Z`),
+		"another specification":       f.change(t, Role, func(s obj) { s["spec_version"] = "2.0.0" }),
+		"versions from 0":             f.later(t, 0),
+		"too large":                   f.edit(Role, "{", strings.Repeat(" ", MaxMetadata)+"{"),
+		"a delegation of some paths": f.change(t, RoleTargets, func(s obj) {
+			in(s, "delegations")["roles"].([]any)[0].(obj)["paths"] = []any{"pc-*"}
+		}),
 		"objects in each other, too often": f.change(t, Role, func(s obj) { s["x"] = nested(maxDepth) }),
 		"a number that is no integer":      f.edit(Role, `{"signatures"`, `{"more":1.5,"signatures"`),
 		"text that is not UTF-8":           f.edit(Role, `{"signatures"`, "{\"more\":\"\xff\",\"signatures\""),

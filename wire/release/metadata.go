@@ -128,12 +128,15 @@ func (m *metadata) authority(role string) authority {
 	return authority{m.signed.object("keys"), r.list("keyids"), r.number("threshold")}
 }
 
-// delegated returns who may sign for a role that these targets delegate to
-// (section 4.6).
+// delegated returns who may sign for a role that these targets delegate all to
+// (section 4.6). Nobody may if it is not for all paths.
 func (m *metadata) delegated(role string) authority {
 	d := m.signed.object("delegations")
 	for _, item := range d.list("roles") {
 		if r, _ := item.(map[string]any); object(r).text("name") == role {
+			if paths := object(r).list("paths"); len(paths) != 1 || paths[0] != "*" {
+				break
+			}
 			return authority{d.object("keys"), object(r).list("keyids"), object(r).number("threshold")}
 		}
 	}
