@@ -150,6 +150,33 @@ func TestForbiddenModules(t *testing.T) {
 	}
 }
 
+// heavy are packages that a sensor does without, by how their paths begin. Those
+// that look up methods by name keep Go's linker from dropping any (docs/adr/0104).
+var heavy = map[string]string{
+	"github.com/theupdateframework/": "wire/release verifies",
+	"github.com/sigstore/":           "wire/release verifies",
+	"google.golang.org/":             "the linker keeps all methods because of it",
+	"text/template":                  "the linker keeps all methods because of it",
+	"html/template":                  "the linker keeps all methods because of it",
+}
+
+func TestSensorIsSmall(t *testing.T) {
+	cmd := exec.Command("go", "list", "-deps", "./cmd/init")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range strings.Fields(string(out)) {
+		for prefix, why := range heavy {
+			if strings.HasPrefix(path, prefix) {
+				t.Errorf("cmd/init has %s: %s", path, why)
+			}
+		}
+	}
+}
+
 // The sensor's binary must be static, so nothing that it is made of may need
 // cgo.
 func TestSensorNeedsNoCgo(t *testing.T) {

@@ -1,6 +1,9 @@
 package board
 
-import "slices"
+import (
+	"crypto/sha256"
+	"slices"
+)
 
 // A Region is one partition of a board's disk. Regions are kept in the order
 // they lie on the disk.
@@ -28,6 +31,24 @@ const (
 	TypeLoader   = "3D6B1F52-08C7-4E39-B5A1-7461726F6F74"
 	TypeJournal  = "B8A3F2C4-6D0E-4B52-9A7C-7461726F6F74"
 )
+
+// The disk that an ISO is, on a stick: what is added to the board's name in the
+// names of its regions, and the region that holds the slot.
+const (
+	ISO        = "/iso"
+	RegionLive = "live"
+)
+
+// GUID derives the GUID (RFC 9562, version 8) of a disk or, with a slash between
+// disk and region, of a region, as it lies in a partition table: what is called
+// the same has the same in every image.
+func GUID(name string) [16]byte {
+	sum := sha256.Sum256([]byte("taproot disk " + name))
+	g := [16]byte(sum[:16])
+	g[7] = g[7]&0x0f | 0x80
+	g[8] = g[8]&0x3f | 0x80
+	return g
+}
 
 // Region returns the board's region called name.
 func (b *Board) Region(name string) (Region, bool) {

@@ -13,13 +13,14 @@ var qemuARM64 = Board{
 	Watchdog: watchdogTimeout,
 	Ports:    qemuPorts,
 	Pins:     virtPins,
-	Disk:     abDisk(38 * mib),
+	Disk:     abDisk(36 * mib),
 	Proof:    ProofWhole,
 	Proven:   "from AAVMF to the first acknowledged batch, with updates, and with its kernel handed to QEMU",
 	QEMU: &QEMU{
 		Binary: "qemu-system-aarch64",
 		Args: []string{"-machine", "virt,accel=tcg", "-cpu", "cortex-a72", "-nodefaults",
-			"-device", "virtio-rng-pci,addr=04.0", "-device", "i6300esb,addr=05.0"},
+			"-device", "virtio-rng-pci,addr=04.0", "-device", "i6300esb,addr=05.0",
+			"-boot", "menu=on,splash-time=0"}, // AAVMF waits 3 s for a key otherwise; OVMF does not
 		Kernel:     "vmlinuz",
 		Memory:     128,
 		UEFIMemory: 256,

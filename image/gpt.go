@@ -1,7 +1,6 @@
 package image
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
@@ -56,7 +55,7 @@ func tableImage(name string, regions []board.Region, tableAt int64, content map[
 			return nil, fmt.Errorf("region %q: %w", r.Name, err)
 		}
 		copy(e[0:], typ[:])
-		id := regionGUID(name + "/" + r.Name)
+		id := board.GUID(name + "/" + r.Name)
 		copy(e[16:], id[:])
 		binary.LittleEndian.PutUint64(e[32:], uint64(r.Start/sector))
 		binary.LittleEndian.PutUint64(e[40:], uint64((r.Start+r.Size)/sector-1))
@@ -80,7 +79,7 @@ func tableImage(name string, regions []board.Region, tableAt int64, content map[
 		le.PutUint64(h[32:], other)
 		le.PutUint64(h[40:], firstUsable)
 		le.PutUint64(h[48:], lastUsable)
-		id := regionGUID(name)
+		id := board.GUID(name)
 		copy(h[56:], id[:])
 		le.PutUint64(h[72:], table)
 		le.PutUint32(h[80:], gptEntries)
@@ -135,14 +134,4 @@ func parseGUID(s string) (guid, error) {
 	g[0], g[1], g[2], g[3] = b[3], b[2], b[1], b[0]
 	g[4], g[5], g[6], g[7] = b[5], b[4], b[7], b[6]
 	return g, nil
-}
-
-// regionGUID derives a GUID (RFC 9562, version 8) from a name, so that a region
-// is called the same in every image.
-func regionGUID(name string) guid {
-	sum := sha256.Sum256([]byte("taproot disk " + name))
-	g := guid(sum[:16])
-	g[7] = g[7]&0x0f | 0x80
-	g[8] = g[8]&0x3f | 0x80
-	return g
 }

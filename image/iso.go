@@ -60,7 +60,7 @@ const diskTail = (gptTable + 1) * sector
 
 func layoutISO(b *board.Board, cdSize int64) isoLayout {
 	slot, _ := b.Region(board.RegionSlotA)
-	l := isoLayout{slot: board.Region{Name: "live", Type: board.TypeESP, Start: isoSlotAt, Size: slot.Size}}
+	l := isoLayout{slot: board.Region{Name: board.RegionLive, Type: board.TypeESP, Start: isoSlotAt, Size: slot.Size}}
 	l.head = isoSlotAt + slot.Size
 	l.tail = l.head + diskHead
 	l.files = []isoFile{
@@ -79,7 +79,7 @@ func newISO(b *board.Board, g grub) ([]byte, error) {
 	// What is behind the slot is a region too; it makes whole sectors of the ISO.
 	end := l.tail + diskTail
 	rest := board.Region{Name: "install", Type: typeReserved, Start: l.head, Size: int64(alignUp(uint32(end+diskTail), isoSector)) - diskTail - l.head}
-	iso, err := diskImage(b.Name+"/iso", []board.Region{l.slot, rest}, nil)
+	iso, err := diskImage(b.Name+board.ISO, []board.Region{l.slot, rest}, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package image
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -33,7 +34,7 @@ func (o Options) uki(ctx context.Context, img *image) ([]byte, error) {
 	m := img.manifest
 	osRelease := fmt.Sprintf("ID=taproot\nNAME=taproot\nPRETTY_NAME=\"taproot %s\"\nVERSION_ID=%q\n", m.Release, m.Release)
 	return appendSections(stub, []section{
-		{".osrel", []byte(osRelease)},
+		{firstAppended, []byte(osRelease)},
 		{".cmdline", []byte(m.CommandLine)},
 		{".uname", []byte(m.Kernel)},
 		{".linux", img.files[FileKernel]},
@@ -114,7 +115,26 @@ func (o Options) sign(img *image) (err error) {
 		return nil
 	}
 	img.manifest.Signer = fmt.Sprintf("%x", sha256.Sum256(o.Sign.Certificate.Raw))
+	if err := o.signKernel(img); err != nil {
+		return err
+	}
 	img.files[FileUKI], err = signPE(img.files[FileUKI], *o.Sign)
+	return err
+}
+
+// signKernel signs the kernel in the unified kernel image as well, in place of
+// Debian: a system in RAM starts the next one by kexec, and a kernel that is
+// locked down looks for a signature there, by a key that the firmware has.
+func (o Options) signKernel(img *image) error {
+	if !bytes.HasPrefix(img.files[FileKernel], []byte("MZ")) {
+		return nil // no EFI stub, and nothing that has a place for a signature
+	}
+	kernel, err := signPE(img.files[FileKernel], *o.Sign)
+	if err != nil {
+		return err
+	}
+	img.files[FileKernel] = kernel
+	img.files[FileUKI], err = replaceSection(img.files[FileUKI], ".linux", kernel)
 	return err
 }
 

@@ -33,6 +33,9 @@ func (o Options) packLoader(ctx context.Context, img *image) error {
 		if err != nil {
 			return err
 		}
+		if err := bootscript.UBootGoes(data); err != nil {
+			return fmt.Errorf("%s: %w", p.File, err)
+		}
 		switch {
 		case p.At == 0:
 			img.files[FileLoader] = data

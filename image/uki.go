@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // A section is one payload of a unified kernel image.
@@ -26,6 +27,7 @@ const (
 	peSectionHead    = 40
 	initializedRead  = pe.IMAGE_SCN_CNT_INITIALIZED_DATA | pe.IMAGE_SCN_MEM_READ
 	payloadAlignment = 4096
+	firstAppended    = ".osrel"
 )
 
 // appendSections returns an EFI stub with sections added to it: a unified
@@ -81,6 +83,38 @@ func appendSections(stub []byte, sections []section) ([]byte, error) {
 	le.PutUint32(head[peSizeOfImage:], address)
 	le.PutUint32(head[peCheckSum:], 0) // UEFI does not check it
 	return out, nil
+}
+
+// replaceSection returns a unified kernel image with other data in one of the
+// sections that were appended to its stub.
+func replaceSection(uki []byte, name string, data []byte) ([]byte, error) {
+	f, err := pe.NewFile(bytes.NewReader(uki))
+	if err != nil {
+		return nil, fmt.Errorf("reading UKI: %w", err)
+	}
+	places, err := sectionsOf(uki)
+	if err != nil {
+		return nil, err
+	}
+	first := slices.IndexFunc(f.Sections, func(s *pe.Section) bool { return s.Name == firstAppended })
+	if _, ok := places[name]; !ok || first < 1 {
+		return nil, fmt.Errorf("reading UKI: no section %q, or none called %q", name, firstAppended)
+	}
+	var sections []section
+	for _, s := range f.Sections[first:] {
+		p := places[s.Name]
+		content := uki[p.offset:][:p.size]
+		if s.Name == name {
+			content = data
+		}
+		sections = append(sections, section{s.Name, content})
+	}
+	at := int(binary.LittleEndian.Uint32(uki[peSignatureAt:]))
+	stub := bytes.Clone(uki[:f.Sections[first].Offset])
+	binary.LittleEndian.PutUint16(stub[at+peSections:], uint16(first))
+	table := at + peOptional + int(f.SizeOfOptionalHeader)
+	clear(stub[table+first*peSectionHead : table+len(f.Sections)*peSectionHead])
+	return appendSections(stub, sections)
 }
 
 // A place is where something lies in a file.

@@ -60,6 +60,32 @@ func TestAppendSections(t *testing.T) {
 	}
 }
 
+// A section that is replaced leaves what appendSections would have made with it.
+func TestReplaceSection(t *testing.T) {
+	sections := []section{{firstAppended, []byte("ID=taproot\n")}, {".linux", noise(70_000)}, {".initrd", noise(513)}}
+	uki, err := appendSections(testStub(t, 1024), sections)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, size := range []int{0, 100, 70_000, 90_001} {
+		got, err := replaceSection(uki, ".linux", noise(size))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sections[1].data = noise(size)
+		want, err := appendSections(testStub(t, 1024), sections)
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("with %d bytes it is not what it is when made so (%v)", size, err)
+		}
+	}
+	if _, err := replaceSection(uki, ".gone", nil); err == nil {
+		t.Error("a section that is not there was replaced")
+	}
+	if _, err := replaceSection(testStub(t, 1024), ".t", nil); err == nil {
+		t.Error("a section of the stub was replaced")
+	}
+}
+
 func TestAppendSectionsRefuses(t *testing.T) {
 	tests := []struct {
 		name string

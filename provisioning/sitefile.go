@@ -107,6 +107,20 @@ var settings = []setting{
 		},
 		get: func(s *site.Site) any { return cmp.Or(s.Install, installAsk) },
 	},
+	{
+		key: "live",
+		doc: "How sensors that run from RAM are kept: \"updated\" in RAM by releases, or \"locked\": without Secure Boot their\n# kernel then protects itself from root, and starts no other.",
+		set: func(s *site.Site, v any) (err error) {
+			switch s.Live, err = text(v); {
+			case err == nil && s.Live == liveUpdated:
+				s.Live = ""
+			case err == nil && s.Live != site.LiveLocked:
+				err = fmt.Errorf("%q, want %q or %q", s.Live, liveUpdated, site.LiveLocked)
+			}
+			return err
+		},
+		get: func(s *site.Site) any { return cmp.Or(s.Live, liveUpdated) },
+	},
 }
 
 // missing are the values, as JSON, of settings that are not given.
@@ -118,8 +132,12 @@ func optional(s setting, like string) setting {
 	return s
 }
 
-// installAsk is the word of a site file for what an image says nothing about.
-const installAsk = "ask"
+// installAsk and liveUpdated are the words of a site file for what an image says
+// nothing about.
+const (
+	installAsk  = "ask"
+	liveUpdated = "updated"
+)
 
 func keySetting(key, doc string, of func(*site.Site) *site.Key) setting {
 	return setting{

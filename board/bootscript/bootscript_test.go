@@ -83,6 +83,29 @@ func TestUBootEnv(t *testing.T) {
 	}
 }
 
+// TestUBootGoes: of a U-Boot in a legacy image behind a first stage, as on a card,
+// and of one alone, nothing changes but the wait and the checksums over it.
+func TestUBootGoes(t *testing.T) {
+	script := "bootcmd=run it\x00bootdelay=2\x00baudrate=115200\x00"
+	legacy := bootscript.UBootImage(script)
+	first := bytes.Repeat([]byte{0xe5}, 32<<10)
+	for _, tt := range []struct {
+		name       string
+		file, want []byte
+	}{
+		{"in an image", append(bytes.Clone(first), legacy...), append(bytes.Clone(first), bootscript.UBootImage(strings.Replace(script, "=2", "=0", 1))...)},
+		{"alone", []byte(script), []byte(strings.Replace(script, "=2", "=0", 1))},
+		{"a first stage", first, bytes.Clone(first)},
+	} {
+		if err := bootscript.UBootGoes(tt.file); err != nil || !bytes.Equal(tt.file, tt.want) {
+			t.Errorf("%s: %v, or other bytes than wanted", tt.name, err)
+		}
+	}
+	if err := bootscript.UBootGoes([]byte(script + script)); err == nil {
+		t.Error("two environments are one")
+	}
+}
+
 func TestAutoboot(t *testing.T) {
 	b := bootscript.Autoboot(2, 3)
 	normal, err := bootscript.ParseAutoboot(b, false)

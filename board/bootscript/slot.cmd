@@ -6,6 +6,7 @@ if @TREE@; then
 	if load ${devtype} ${devnum}:${slotpart} ${kernel_addr_r} vmlinuz; then
 		if load ${devtype} ${devnum}:${slotpart} ${ramdisk_addr_r} initramfs.img; then
 			setenv bootargs @LINE@ taproot.slot=${slot}
+			echo "taproot: U-Boot starts slot ${slot}"
 			@BOOT@ ${kernel_addr_r} ${ramdisk_addr_r}:${filesize} ${fdt_addr_r}
 		fi
 	fi

@@ -37,10 +37,13 @@ func UBootSlotScript(b *board.Board, commandLine string) string {
 // The head of U-Boot's legacy images (include/image.h), and what it says of a
 // script. Linux is what U-Boot takes where nothing is said.
 const (
-	legacyHead   = 64
-	legacyMagic  = 0x27051956
-	legacyLinux  = 5
-	legacyScript = 6
+	legacyHead    = 64
+	legacyMagic   = 0x27051956
+	legacyHeadSum = 4  // with zeros for itself
+	legacySize    = 12 // of the data
+	legacyDataSum = 24
+	legacyLinux   = 5
+	legacyScript  = 6
 )
 
 // UBootImage wraps a script for U-Boot, as mkimage -T script does: the table of
@@ -51,10 +54,10 @@ func UBootImage(script string) []byte {
 	data = append(be.AppendUint32(data, 0), script...)
 	head := make([]byte, legacyHead)
 	be.PutUint32(head, legacyMagic)
-	be.PutUint32(head[12:], uint32(len(data)))
-	be.PutUint32(head[24:], crc32.ChecksumIEEE(data))
+	be.PutUint32(head[legacySize:], uint32(len(data)))
+	be.PutUint32(head[legacyDataSum:], crc32.ChecksumIEEE(data))
 	head[28], head[29], head[30] = legacyLinux, 2, legacyScript // 2 is Arm, which U-Boot does not check
 	copy(head[32:], "taproot")
-	be.PutUint32(head[4:], crc32.ChecksumIEEE(head))
+	be.PutUint32(head[legacyHeadSum:], crc32.ChecksumIEEE(head))
 	return append(head, data...)
 }

@@ -46,11 +46,14 @@ type sensor struct {
 	freeDrivers func() error
 
 	updates updates
+	ram     *update.RAM  // nil for a system that was started from a slot, or is not updated
 	fetch   fetch.Link   // to uplink, which fetches releases
 	trial   update.Trial // what this boot has shown
 	signs   signs        // for the panel
 	restart atomic.Bool  // start anew when the stages have ended, instead of powering off
-	end     func()       // ends the stages
+	kexec   atomic.Bool  // start what is loaded, without the firmware
+	dog     boot.Watchdog
+	end     func() // ends the stages
 }
 
 // runInit makes the machine a sensor and returns only when that fails.
@@ -77,6 +80,12 @@ func runInit(ctx context.Context, log *slog.Logger) error {
 	if err := s.run(ctx); err != nil {
 		return err
 	}
+	if s.kexec.Load() {
+		say("starting the next release")
+		if err := boot.Kexec(); err != nil {
+			s.log.Error("kexec", "err", err)
+		}
+	}
 	if s.restart.Load() {
 		say("restarting")
 		return boot.Restart(s.updates.argument())
@@ -101,6 +110,9 @@ func (s *sensor) prepare() (missing []board.Port, err error) {
 	if s.site, err = boot.ReadSite(root); err != nil {
 		return nil, err
 	}
+	if err := s.takeOver(); err != nil {
+		return nil, err
+	}
 	if err := boot.SilenceNewLinks(); err != nil {
 		return nil, err
 	}
@@ -114,14 +126,12 @@ func (s *sensor) prepare() (missing []board.Port, err error) {
 	if err := boot.MountEFI(); err != nil {
 		s.log.Warn("no firmware variables", "err", err)
 	}
+	s.lockDown()
 	memory, err := boot.ReadMemory(os.DirFS("/proc"), "MemTotal")
 	if err != nil {
 		return nil, err
 	}
 	s.budget = boot.Divide(memory, runtime.NumCPU())
-	if _, s.key, err = ed25519.GenerateKey(nil); err != nil {
-		return nil, err
-	}
 	if missing, err = boot.NamePorts(os.DirFS("/sys"), s.board.Ports, s.settle, boot.RenameLink); err != nil {
 		return nil, err
 	}
@@ -130,6 +140,10 @@ func (s *sensor) prepare() (missing []board.Port, err error) {
 		if err := s.drivers.Load(boot.SoftwareWatchdog); err != nil {
 			s.log.Error("driver", "err", err)
 		}
+	}
+	s.dog = boot.Watchdog{Timeout: pace(s.board.Watchdog), Healthy: s.healthy, Pinged: func() { s.trial.Show(update.Watchdog) }, Stay: s.untilNext}
+	if err := s.dog.Arm(); err != nil {
+		s.log.Error("watchdog", "err", err)
 	}
 	return missing, nil
 }
@@ -213,7 +227,7 @@ func (s *sensor) run(ctx context.Context) error {
 	serve("drivers", s.lateDrivers)
 	serve("install", s.offerInstall)
 	serve("uplink", uplink.Run)
-	serve("watchdog", s.watchdog)
+	serve("watchdog", s.dog.Run)
 	serve("report", s.report)
 	serve("panel", s.runPanel)
 	serve("updates", s.runUpdates)
@@ -224,6 +238,7 @@ func (s *sensor) run(ctx context.Context) error {
 		}
 	}
 	<-ctx.Done()
+	say("tap ports closed")
 	s.copying.Wait()
 	s.relay.Close()
 	stop()
@@ -231,18 +246,11 @@ func (s *sensor) run(ctx context.Context) error {
 	return nil
 }
 
-// watchdog keeps the machine from being reset while every stage is alive.
-func (s *sensor) watchdog(ctx context.Context) error {
-	w := boot.Watchdog{
-		Timeout: pace(s.board.Watchdog),
-		Healthy: func() bool {
-			silent := func(stage *jail.Stage) bool { return !stage.Alive(s.board.Watchdog / 2) }
-			return mayPing() && !slices.ContainsFunc(s.stages, silent)
-		},
-		Pinged: func() { s.trial.Show(update.Watchdog) },
-		Stay:   s.restart.Load,
-	}
-	return w.Run(ctx)
+// healthy reports whether every stage is alive: else the watchdog is not pinged,
+// and resets the machine.
+func (s *sensor) healthy() bool {
+	silent := func(stage *jail.Stage) bool { return !stage.Alive(s.board.Watchdog / 2) }
+	return mayPing() && !slices.ContainsFunc(s.stages, silent)
 }
 
 // clockTolerance is how far the clock may be off before it is set: records have

@@ -47,17 +47,7 @@ func (s *sensor) offerInstall(ctx context.Context) error {
 // findMedium waits for a disk that is an ISO of ours.
 func (s *sensor) findMedium(ctx context.Context) (install.Medium, []install.Disk, error) {
 	for deadline := time.Now().Add(diskPatience); ; {
-		disks, err := install.Disks(os.DirFS("/sys"))
-		if err != nil {
-			return install.Medium{}, nil, err
-		}
-		m, err := install.FindMedium(disks, s.board.Name, func(name string) (io.ReaderAt, func() error, error) {
-			f, err := os.Open("/dev/" + name)
-			if err != nil {
-				return nil, nil, err
-			}
-			return f, f.Close, nil
-		})
+		m, disks, err := s.lookForMedium()
 		if !errors.Is(err, install.ErrNone) || time.Now().After(deadline) {
 			return m, disks, err
 		}
@@ -67,6 +57,22 @@ func (s *sensor) findMedium(ctx context.Context) (install.Medium, []install.Disk
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
+}
+
+// lookForMedium returns the ISO of ours among the disks that are there, and those.
+func (s *sensor) lookForMedium() (install.Medium, []install.Disk, error) {
+	disks, err := install.Disks(os.DirFS("/sys"))
+	if err != nil {
+		return install.Medium{}, nil, err
+	}
+	m, err := install.FindMedium(disks, s.board.Name, func(name string) (io.ReaderAt, func() error, error) {
+		f, err := os.Open("/dev/" + name)
+		if err != nil {
+			return nil, nil, err
+		}
+		return f, f.Close, nil
+	})
+	return m, disks, err
 }
 
 // chooseDisk returns where to install.

@@ -7,6 +7,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -15,6 +17,7 @@ import (
 
 	"github.com/taproot-sensor/taproot/board"
 	"github.com/taproot-sensor/taproot/firmware/boot"
+	"github.com/taproot-sensor/taproot/firmware/slots"
 	"github.com/taproot-sensor/taproot/firmware/update"
 )
 
@@ -26,8 +29,19 @@ const rootFile = "root.json"
 // to be there.
 const askAgain = time.Minute
 
+// An updater has a machine start another release: one in a slot, or one in RAM.
+type updater interface {
+	// Runs returns the digest of the slot that runs; zero where none does.
+	Runs() (slots.Digest, error)
+	// Image returns a slot that patches may be applied to, and its digest.
+	Image() (io.ReaderAt, slots.Digest, error)
+	State() slots.State
+	// Install has a release started by the next restart.
+	Install(ctx context.Context, image io.Reader, rel update.Release) error
+}
+
 // follow installs the releases that the collector offers, until one is armed.
-func (s *sensor) follow(ctx context.Context, u *update.Updater) error {
+func (s *sensor) follow(ctx context.Context, u updater) error {
 	root, err := fs.ReadFile(os.DirFS("/"), rootFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		s.log.Info("this image takes no updates: it was built without --root")
@@ -58,23 +72,32 @@ func (s *sensor) follow(ctx context.Context, u *update.Updater) error {
 }
 
 // followOnce asks for a release and installs it.
-func (s *sensor) followOnce(ctx context.Context, u *update.Updater, f *update.Follower) (time.Duration, error) {
-	running, from, err := u.Image()
+func (s *sensor) followOnce(ctx context.Context, u updater, f *update.Follower) (time.Duration, error) {
+	runs, err := u.Runs()
 	if err != nil {
 		return askAgain, err
 	}
-	c, wait, err := f.Check(ctx, from, u.State())
-	if err != nil || c == nil {
+	c, wait, err := f.Check(ctx, runs, u.State())
+	if err != nil || c == nil || runs == (slots.Digest{}) && c.Release.Release == s.image.Release {
 		if wait == 0 {
 			wait = askAgain
 		}
 		return wait, err
 	}
+	if s.ram != nil {
+		if err := f.RoomInRAM(c); err != nil {
+			return wait, fmt.Errorf("release %q: %w", c.Release.Release, err)
+		}
+	}
 	say("updating to release %s, number %d", c.Release.Release, c.Counter)
 	s.signs.installing.Store(true)
 	defer s.signs.installing.Store(false)
 	start := time.Now()
-	image, how, err := f.Bring(ctx, c, running, from)
+	base, from, err := u.Image()
+	if err != nil {
+		return wait, err
+	}
+	image, how, err := f.Bring(ctx, c, base, from)
 	defer debug.FreeOSMemory()
 	if err != nil {
 		return wait, err
@@ -84,7 +107,13 @@ func (s *sensor) followOnce(ctx context.Context, u *update.Updater, f *update.Fo
 	if err := u.Install(ctx, image, rel); err != nil {
 		return wait, err
 	}
-	say("release %s is in slot %s after %.1f s, from %s", c.Release.Release, u.Running().Other(), time.Since(start).Seconds(), how)
+	place := "RAM"
+	if s.ram == nil {
+		place = "slot " + string(s.updates.status.Running.Other())
+	} else if err := s.leave(ctx, f, c); err != nil {
+		return wait, err
+	}
+	say("release %s is in %s after %.1f s, from %s", c.Release.Release, place, time.Since(start).Seconds(), how)
 	s.restartMachine()
 	return wait, nil
 }

@@ -23,6 +23,7 @@ const diskPatience = 20 * time.Second
 type updates struct {
 	mu      sync.Mutex
 	updater *update.Updater // nil until the slots are found, and where there are none
+	ram     *update.RAM     // nil for a system that was started from a slot
 	status  update.Status
 	failed  bool             // there are slots, and they cannot be used
 	refused map[string]int64 // updates that were not taken, by reason
@@ -58,16 +59,23 @@ func (u *updates) counters() []counter {
 		}
 		return counter{name, 0}
 	}
-	if u.updater == nil {
+	var all []counter
+	var state slots.State
+	switch {
+	case u.ram != nil:
+		state = u.ram.State()
+		all = []counter{{"in_ram", 1}, flag("slot_on_trial", state.Trial != nil)}
+	case u.updater != nil:
+		state = u.updater.State()
+		all = []counter{
+			flag("slot_b", u.status.Running == slots.B),
+			flag("slot_on_trial", onTrial(state, u.status.Running)),
+			flag("slot_fallback", u.status.Fallback),
+		}
+	default:
 		return []counter{flag("slots_unusable", u.failed)}
 	}
-	state := u.updater.State()
-	all := []counter{
-		flag("slot_b", u.status.Running == slots.B),
-		flag("slot_on_trial", onTrial(state, u.status.Running)),
-		flag("slot_fallback", u.status.Fallback),
-		{"release_floor", int64(state.Floor)},
-	}
+	all = append(all, counter{"release_floor", int64(state.Floor)})
 	for _, reason := range slices.Sorted(maps.Keys(u.refused)) {
 		all = append(all, counter{"update_refused_" + reason, u.refused[reason]})
 	}
@@ -79,10 +87,13 @@ func (u *updates) counters() []counter {
 
 // runUpdates finds out what this boot is, and confirms a trial or ends it.
 func (s *sensor) runUpdates(ctx context.Context) error {
+	if s.ram != nil { // the firmware's variables still say how the first system was started
+		return s.runInRAM(ctx)
+	}
 	u, status, err := s.openSlots(ctx)
 	switch {
 	case errors.Is(err, slots.ErrNone):
-		return nil
+		return s.runInRAM(ctx)
 	case err != nil:
 		s.updates.mu.Lock()
 		s.updates.failed = true

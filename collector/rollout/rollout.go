@@ -38,8 +38,41 @@ type Unit struct {
 	Asked   time.Time `json:"asked"`
 	Sensor  string    `json:"sensor"` // id of the sensor that asked last under this name
 
-	// FailedAt is when the last of Failed was first heard of.
+	// Trial is the digest that the sensor, which runs from RAM, was last heard
+	// to try, and Lost are those of which it came back with another: it does
+	// not know them itself.
+	Trial string   `json:"trial,omitempty"`
+	Lost  []string `json:"lost,omitempty"`
+
+	// FailedAt is when the last of Failed and Lost was first heard of.
 	FailedAt time.Time `json:"failed_at,omitzero"`
+}
+
+// maxLost bounds what is remembered for a sensor.
+const maxLost = 16
+
+// asks notes what a sensor says in a question, and reports whether that is news.
+func (u *Unit) asks(sensor string, q release.Query, now time.Time) bool {
+	news := u.Sensor != sensor || u.Slot != q.Slot || !slices.Equal(u.Failed, q.Failed) || u.Trial != q.Trial
+	if !slices.Equal(u.Failed, q.Failed) && len(q.Failed) > 0 {
+		u.FailedAt = now
+	}
+	u.Board, u.Slot, u.Failed, u.Asked, u.Sensor = q.Board, q.Slot, q.Failed, now, sensor
+	if q.Trial == "" && u.Trial != "" && !strings.HasPrefix(q.Slot, u.Trial) && !slices.Contains(q.Failed, u.Trial) {
+		u.Lost = append(slices.DeleteFunc(u.Lost, func(d string) bool { return d == u.Trial }), u.Trial)
+		u.Lost = u.Lost[max(0, len(u.Lost)-maxLost):]
+		u.FailedAt = now
+	}
+	u.Trial = q.Trial
+	return news
+}
+
+// failed reports whether a release has failed on the sensor.
+func (u *Unit) failed(n named) bool { return begins(n.Slot, u.Failed) || begins(n.Slot, u.Lost) }
+
+// begins reports whether slot begins with one of the digests that were cut.
+func begins(slot string, digests []string) bool {
+	return slices.ContainsFunc(digests, func(d string) bool { return strings.HasPrefix(slot, d) })
 }
 
 // Server answers sensors. Its methods may be called at once.
@@ -135,11 +168,7 @@ func (s *Server) offer(sensor string, q release.Query) (release.Offer, error) {
 	}
 	now := s.now()
 	u, known := s.units[q.Unit]
-	news := !known || u.Sensor != sensor || u.Slot != q.Slot || !slices.Equal(u.Failed, q.Failed)
-	if known && len(q.Failed) > 0 && !slices.Equal(u.Failed, q.Failed) || !known && len(q.Failed) > 0 {
-		u.FailedAt = now.UTC()
-	}
-	u.Board, u.Slot, u.Failed, u.Asked, u.Sensor = q.Board, q.Slot, q.Failed, now.UTC(), sensor
+	news := u.asks(sensor, q, now.UTC()) || !known
 	if !known && len(s.units) >= maxUnits {
 		return release.Offer{}, fmt.Errorf("more than %d units have asked", maxUnits)
 	}
@@ -150,7 +179,10 @@ func (s *Server) offer(sensor string, q release.Query) (release.Offer, error) {
 		return release.Offer{}, err
 	}
 	offer := release.Offer{Wait: int64(cmp.Or(s.Ask, askEvery) / time.Second)}
-	if n, ok := choose(list, q, name, channel, now); ok {
+	if u.FailedAt.After(channel.Since) {
+		list = slices.DeleteFunc(list, func(n named) bool { return begins(n.Slot, u.Lost) })
+	}
+	if n, ok := choose(list, q, name, channel, now); ok && q.Trial == "" {
 		offer.Target = n.target
 	}
 	news = news || u.Offered != offer.Target
@@ -176,7 +208,7 @@ func (s *Server) pauseLocked(policy *Policy, name string, list []named) (Channel
 		}
 		failed := 0
 		for _, u := range s.units {
-			if u.Board == n.Board && u.FailedAt.After(c.Since) && slices.ContainsFunc(u.Failed, func(d string) bool { return strings.HasPrefix(n.Slot, d) }) {
+			if u.Board == n.Board && u.FailedAt.After(c.Since) && u.failed(n) {
 				failed++
 			}
 		}
@@ -311,7 +343,7 @@ func ReadStatus(dir string) (s Status, err error) {
 	for _, unit := range slices.Sorted(maps.Keys(units)) {
 		u := units[unit]
 		row := UnitStatus{Unit: unit, Sensor: u.Sensor, Board: u.Board, Channel: cmp.Or(policy.Units[unit], DefaultChannel), Runs: cmp.Or(names[u.Slot], fmt.Sprintf("%.12s", u.Slot)), Offered: names[u.Offered], Asked: u.Asked}
-		for _, f := range u.Failed {
+		for _, f := range append(slices.Clone(u.Failed), u.Lost...) {
 			row.Failed = append(row.Failed, cmp.Or(names[f], f))
 		}
 		s.Units = append(s.Units, row)

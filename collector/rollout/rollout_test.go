@@ -67,7 +67,12 @@ func (s *stage) publish() {
 // ask returns what a sensor that runs slot is offered.
 func (s *stage) ask(unit int, slot string, failed ...string) string {
 	s.t.Helper()
-	r, err := s.server.OpenFor(fmt.Sprintf("%064x", unit), release.Query{Board: "pc", Unit: fmt.Sprintf("%016x", unit), Slot: slot, Failed: failed}.Name())
+	return s.say(release.Query{Board: "pc", Unit: fmt.Sprintf("%016x", unit), Slot: slot, Failed: failed})
+}
+
+func (s *stage) say(q release.Query) string {
+	s.t.Helper()
+	r, err := s.server.OpenFor(strings.Repeat("0", 48)+q.Unit, q.Name())
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -147,6 +152,57 @@ func TestPauseOnFailure(t *testing.T) {
 	s.now = s.now.Add(time.Minute)
 	s.decide(func(c *rollout.Channel) { c.Paused, c.Since = "", s.now })
 	if got := s.ask(3, s.slots[0]); got != s.names[1] {
+		t.Errorf("after it was resumed %q is offered", got)
+	}
+}
+
+// A sensor that runs from RAM does not remember what has failed; the collector
+// does, from what the sensor said before it tried it.
+func TestTrialFromRAM(t *testing.T) {
+	s := newStage(t)
+	s.decide(func(c *rollout.Channel) { c.Failures = 2 })
+	farewell := func(unit int) {
+		t.Helper()
+		if got := s.say(release.Query{Board: "pc", Unit: fmt.Sprintf("%016x", unit), Slot: s.slots[0], Trial: s.slots[1]}); got != "" {
+			t.Errorf("who says what it is about to try is offered %q", got)
+		}
+		s.now = s.now.Add(time.Minute)
+	}
+	for _, unit := range []int{1, 2} {
+		if got := s.ask(unit, s.slots[0]); got != s.names[1] {
+			t.Fatalf("unit %d is offered %q", unit, got)
+		}
+		farewell(unit)
+	}
+	if got := s.ask(1, s.slots[1]); got != "" { // the trial went well
+		t.Errorf("what runs 1.1 is offered %q", got)
+	}
+	for range 2 {
+		if got := s.ask(2, s.slots[0]); got != "" {
+			t.Errorf("who has come back from 1.1 is offered %q", got)
+		}
+	}
+	if got := s.ask(2, "0"); got != s.names[0] {
+		t.Errorf("who has come back from 1.1 to something else is offered %q, want the one before", got)
+	}
+	if got := s.ask(3, s.slots[0]); got != s.names[1] {
+		t.Errorf("others are offered %q after one failure of two", got)
+	}
+	s.server = &rollout.Server{Dir: s.server.Dir, Log: s.server.Log, Now: s.server.Now} // it is kept
+	if got := s.ask(2, s.slots[0]); got != "" {
+		t.Errorf("who has come back from 1.1 is offered %q by another collector", got)
+	}
+	farewell(1)
+	if got := s.ask(1, s.slots[0]); got != "" {
+		t.Errorf("the second to come back is offered %q", got)
+	}
+	status, err := rollout.ReadStatus(s.server.Dir)
+	if err != nil || !strings.Contains(status.Channels[0].Paused, "1.1 for pc failed on 2") || len(status.Units[1].Failed) != 1 || status.Units[1].Failed[0] != "1.1" {
+		t.Errorf("status %+v, %v", status, err)
+	}
+	s.now = s.now.Add(time.Minute)
+	s.decide(func(c *rollout.Channel) { c.Paused, c.Since = "", s.now })
+	if got := s.ask(2, s.slots[0]); got != s.names[1] {
 		t.Errorf("after it was resumed %q is offered", got)
 	}
 }

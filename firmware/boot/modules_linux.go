@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/u-root/u-root/pkg/kmodule"
 	"golang.org/x/sys/unix"
 )
 
@@ -51,7 +50,7 @@ func loadModule(path string) error {
 	}
 	defer f.Close()
 	name := strings.TrimLeft(strings.TrimSuffix(filepath.Base(path), ".ko"), "0123456789-")
-	err = kmodule.FileInit(f, moduleParameters[name], 0)
+	err = unix.FinitModule(int(f.Fd()), moduleParameters[name], 0)
 	if errors.Is(err, unix.EEXIST) || errors.Is(err, unix.ENODEV) {
 		return nil
 	}

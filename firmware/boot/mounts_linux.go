@@ -22,6 +22,7 @@ var mounts = []mount{
 	{"proc", "/proc", safe, "", false},
 	{"sysfs", "/sys", safe, "", false},
 	{"tmpfs", "/run", safe, "mode=0755,size=1m", false},
+	{"securityfs", "/sys/kernel/security", safe, "", true},
 }
 
 // efiVariables can be mounted once the modules are loaded, and only on UEFI.

@@ -2,6 +2,7 @@ package boot
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -28,28 +29,46 @@ type Watchdog struct {
 	Healthy func() bool // whether to ping; must say so sooner than Timeout
 	Pinged  func()      // called after each ping
 
-	// Stay says that the watchdog is to remain armed when Run ends: the
-	// machine is about to be restarted.
-	Stay func() bool
+	// Stay says for how long the watchdog is to wait for the next system when
+	// Run ends, because the machine is about to be started anew; 0 disarms it.
+	Stay func() time.Duration
+
+	device *watchdog.Watchdog // valid iff Arm has returned nil
 }
 
-// restartTimeout is what a machine has from its restart to the first ping, where
-// its watchdog can wait so long: servers take two minutes to find their disks.
-const restartTimeout = 5 * time.Minute
+// What a machine has from its end to the first ping of the next system, where its
+// watchdog can wait so long. RestartTimeout is for a restart: servers take two
+// minutes to find their disks. KexecTimeout is for kexec, which has no firmware
+// to wait for: a kernel and its drivers take a tenth of it under TCG.
+const (
+	RestartTimeout = 5 * time.Minute
+	KexecTimeout   = 2 * time.Minute
+)
 
-// Run pings until ctx ends.
-func (w *Watchdog) Run(ctx context.Context) error {
-	wd, err := watchdog.Open(watchdogDevice)
+// setTimeout is not the device's own: in u-root v0.16.0 that hands nanoseconds to
+// an ioctl that takes seconds.
+func (w *Watchdog) setTimeout(d time.Duration) error {
+	return unix.IoctlSetPointerInt(int(w.device.File.Fd()), unix.WDIOC_SETTIMEOUT, int(d/time.Second))
+}
+
+// Arm has the machine reset unless Run is called within Timeout.
+func (w *Watchdog) Arm() error {
+	device, err := watchdog.Open(watchdogDevice)
 	if err != nil {
 		return fmt.Errorf("opening watchdog: %w", err)
 	}
-	// Not wd.SetTimeout: in u-root v0.16.0 it hands nanoseconds to an ioctl
-	// that takes seconds.
-	setTimeout := func(d time.Duration) error {
-		return unix.IoctlSetPointerInt(int(wd.File.Fd()), unix.WDIOC_SETTIMEOUT, int(d/time.Second))
-	}
-	if err := setTimeout(w.Timeout); err != nil {
+	w.device = device
+	if err := w.setTimeout(w.Timeout); err != nil {
 		return fmt.Errorf("setting watchdog to %s: %w", w.Timeout, err)
+	}
+	return nil
+}
+
+// Run pings until ctx ends. The watchdog must have been armed.
+func (w *Watchdog) Run(ctx context.Context) error {
+	wd := w.device
+	if wd == nil {
+		return errors.New("the watchdog was not armed")
 	}
 	tick := time.NewTicker(w.Timeout / 10)
 	defer tick.Stop()
@@ -62,10 +81,11 @@ func (w *Watchdog) Run(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			if !w.Stay() {
+			stay := w.Stay()
+			if stay == 0 {
 				return wd.MagicClose()
 			}
-			if err := setTimeout(restartTimeout); err != nil {
+			if err := w.setTimeout(stay); err != nil {
 				return wd.KeepAlive() // it cannot wait so long; it has Timeout
 			}
 			return nil

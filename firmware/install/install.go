@@ -3,7 +3,8 @@
 // The ISO has an install sheet (package live): of which pieces of the ISO the
 // disk is made, and what its hash is then. Write makes the disk, reads it back
 // and compares. It begins with everything but the partition table, so that a
-// disk that is half written is not taken for one that is done.
+// disk that is half written is not taken for one that is done. The table has new
+// GUIDs on each disk.
 //
 // Which disk it may be is decided here too, and strictly: whole disks that are
 // not removable, not read-only, large enough and not the ISO's own. Whether to
@@ -11,6 +12,7 @@
 package install
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -113,6 +115,15 @@ func FindMedium(disks []Disk, board string, open func(name string) (io.ReaderAt,
 	return Medium{}, ErrNone
 }
 
+// Slot returns the piece that both slots of a disk are made of.
+func (m Medium) Slot() (live.Piece, bool) {
+	i := slices.IndexFunc(m.Sheet.Pieces, func(p live.Piece) bool { return len(p.To) == 2 })
+	if i < 0 {
+		return live.Piece{}, false
+	}
+	return m.Sheet.Pieces[i], true
+}
+
 // Targets returns the disks that the medium may be installed on.
 func (m Medium) Targets(disks []Disk) []Disk {
 	return slices.DeleteFunc(slices.Clone(disks), func(d Disk) bool {
@@ -123,22 +134,30 @@ func (m Medium) Targets(disks []Disk) []Disk {
 // step is how much is written at once.
 const step = 1 << 20
 
-// Installed reports whether disk has the medium's partition table already.
+// Installed reports whether disk has the medium's partition table already, but for
+// its GUIDs.
 func (m Medium) Installed(medium, disk io.ReaderAt) bool {
-	const table = 34 * 512
-	want, got := make([]byte, step), make([]byte, table)
+	want, got := make([]byte, headSize), make([]byte, headSize)
 	if err := m.read(medium, want, 0); err != nil {
 		return false
 	}
 	if _, err := disk.ReadAt(got, 0); err != nil {
 		return false
 	}
-	return string(want[:table]) == string(got)
+	return bytes.Equal(withoutGUIDs(want), withoutGUIDs(got))
 }
 
-// Write makes disk what the sheet says, and checks it. say hears of the
-// progress, in percent.
+// Write makes disk what the sheet says, with GUIDs of its own, and checks it. say
+// hears of the progress, in percent.
 func (m Medium) Write(ctx context.Context, medium io.ReaderAt, disk Device, say func(what string, percent int)) error {
+	table, err := m.ends(medium)
+	if err != nil {
+		return fmt.Errorf("reading ISO: %w", err)
+	}
+	own, err := table.own()
+	if err != nil {
+		return fmt.Errorf("reading ISO: %w", err)
+	}
 	b := make([]byte, step)
 	starts := make([]int64, 0, m.Sheet.Size/step+1)
 	for at := int64(step); at < m.Sheet.Size; at += step {
@@ -161,6 +180,7 @@ func (m Medium) Write(ctx context.Context, medium io.ReaderAt, disk Device, say 
 		if err := m.read(medium, b[:n], at); err != nil {
 			return fmt.Errorf("reading ISO: %w", err)
 		}
+		own.put(b[:n], at)
 		if _, err := disk.WriteAt(b[:n], at); err != nil {
 			return fmt.Errorf("writing: %w", err)
 		}
@@ -169,17 +189,38 @@ func (m Medium) Write(ctx context.Context, medium io.ReaderAt, disk Device, say 
 	if err := disk.Sync(); err != nil {
 		return fmt.Errorf("writing: %w", err)
 	}
-	return m.verify(disk, b, say)
+	return m.verify(disk, b, table, own, say)
 }
 
-// verify reads the disk back.
-func (m Medium) verify(disk io.ReaderAt, b []byte, say func(what string, percent int)) error {
+// ends returns the ends of the disk that the sheet describes.
+func (m Medium) ends(medium io.ReaderAt) (ends, error) {
+	if m.Sheet.Size < headSize+tailSize {
+		return ends{}, fmt.Errorf("a disk of %d bytes", m.Sheet.Size)
+	}
+	e := ends{make([]byte, headSize), make([]byte, tailSize), m.Sheet.Size}
+	err := m.read(medium, e.head, 0)
+	if err == nil {
+		err = m.read(medium, e.tail, e.size-tailSize)
+	}
+	return e, err
+}
+
+// verify reads the disk back. Its hash is that of the sheet with the table that
+// the sheet's disk has, in place of the disk's own.
+func (m Medium) verify(disk io.ReaderAt, b []byte, table, own ends, say func(what string, percent int)) error {
 	h := sha256.New()
+	want := make([]byte, step)
 	for at := int64(0); at < m.Sheet.Size; at += step {
 		n := min(step, m.Sheet.Size-at)
 		if _, err := disk.ReadAt(b[:n], at); err != nil {
 			return fmt.Errorf("reading back: %w", err)
 		}
+		copy(want, b[:n])
+		own.put(want[:n], at)
+		if !bytes.Equal(want[:n], b[:n]) {
+			return errors.New("reading back: the partition table is another")
+		}
+		table.put(b[:n], at)
 		h.Write(b[:n])
 		say("checked", int(100*(at+n)/m.Sheet.Size))
 	}

@@ -47,12 +47,15 @@ func testMedium(t *testing.T) (Medium, []byte, []byte) {
 	for i := range iso {
 		iso[i] = byte(i*7 + i>>9)
 	}
-	want := make([]byte, 5<<20+512)
+	want := make([]byte, 5<<20+tailSize)
 	sheet := live.Sheet{Board: "pc", Release: "1", Size: int64(len(want)), Pieces: []live.Piece{
 		{From: 3 << 20, Size: 1 << 20, To: []int64{0}},
 		{From: 1 << 20, Size: 1<<20 + 300_000, To: []int64{1 << 20, 3 << 20}},
-		{From: 7, Size: 512, To: []int64{5 << 20}},
+		{From: 7, Size: tailSize, To: []int64{5 << 20}},
 	}}
+	head, tail := testTable(int64(len(want)))
+	copy(iso[3<<20:], head)
+	copy(iso[7:], tail)
 	for _, p := range sheet.Pieces {
 		for _, to := range p.To {
 			copy(want[to:to+p.Size], iso[p.From:])
@@ -90,8 +93,12 @@ func TestWrite(t *testing.T) {
 	if err := m.Write(t.Context(), bytes.NewReader(iso), d, func(_ string, percent int) { last = percent }); err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(d.b[:len(want)], want) || last != 100 {
+	n := len(want)
+	if !bytes.Equal(d.b[headSize:n-tailSize], want[headSize:n-tailSize]) || last != 100 {
 		t.Error("the disk is not what the sheet says")
+	}
+	if got := d.b[:headSize]; !bytes.Equal(withoutGUIDs(got), withoutGUIDs(want[:headSize])) || bytes.Equal(got, want[:headSize]) {
+		t.Error("the table is another in more than its GUIDs, or has those of the image")
 	}
 	if first, end := d.order[0], d.order[len(d.order)-1]; first != 0 || end != 0 {
 		t.Errorf("written at %d first and at %d last, want the table cleared first and written last", first, end)
@@ -106,6 +113,11 @@ func TestWrite(t *testing.T) {
 
 func TestWriteFinds(t *testing.T) {
 	m, iso, want := testMedium(t)
+	for _, at := range []int{sector + gptDiskGUID, len(want) - 100} {
+		if err := m.Write(t.Context(), bytes.NewReader(iso), &disk{b: bytes.Repeat([]byte{0xaa}, len(want)), bad: int64(at)}, func(string, int) {}); err == nil || !strings.Contains(err.Error(), "table") {
+			t.Errorf("a disk that is broken in its table: got %v", err)
+		}
+	}
 	d := &disk{b: bytes.Repeat([]byte{0xaa}, len(want)), bad: 2_000_000}
 	if err := m.Write(t.Context(), bytes.NewReader(iso), d, func(string, int) {}); err == nil || !strings.Contains(err.Error(), "reading back") {
 		t.Errorf("a broken disk: got %v", err)

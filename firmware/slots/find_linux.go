@@ -26,19 +26,35 @@ const piPartition = "/proc/device-tree/chosen/bootloader/partition"
 // error is ErrNone if there are none, and others while the disk is not there
 // yet.
 func Find(b *board.Board) (Slots, *BlockDisk, error) {
-	line, err := os.ReadFile("/proc/cmdline")
+	make, err := maker(b)
 	if err != nil {
 		return nil, nil, err
 	}
-	var make func(d Disk, t Table) Slots
+	return findDisk(make)
+}
+
+// FromSlot reports whether this system was started from a slot, wherever that is.
+func FromSlot(b *board.Board) bool {
+	_, err := maker(b)
+	return !errors.Is(err, ErrNone)
+}
+
+// maker returns what makes Slots of a disk and its table, for the way in which
+// this system was started.
+func maker(b *board.Board) (make func(d Disk, t Table) Slots, err error) {
+	line, err := os.ReadFile("/proc/cmdline")
+	if err != nil {
+		return nil, err
+	}
 	_, efi := os.Stat(efiVarsDir)
 	_, told := onCommandLine(string(line))
 	partition, pi := os.ReadFile(piPartition)
 	vars := EFIVars{efiVarsDir}
 	switch {
 	case b.BootsBy(board.UEFI) && efi == nil:
-		if _, err := vars.Get(LoaderPart); err != nil {
-			return nil, nil, ErrNone
+		stick := board.GUID(b.Name + board.ISO + "/" + board.RegionLive)
+		if id, err := vars.Get(LoaderPart); err != nil || strings.EqualFold(gptName(id), guidString(stick[:])) {
+			return nil, ErrNone
 		}
 		make = func(_ Disk, t Table) Slots { return &UEFI{Vars: vars, Table: t, Loader: loaders[b.Arch]} }
 	case b.BootsBy(board.Tryboot) && pi == nil && len(partition) == 4:
@@ -50,9 +66,9 @@ func Find(b *board.Board) (Slots, *BlockDisk, error) {
 	case b.BootsBy(board.UBoot) && told == nil:
 		make = func(d Disk, t Table) Slots { return &UBoot{Disk: d, Table: t, CommandLine: string(line)} }
 	default:
-		return nil, nil, ErrNone
+		return nil, ErrNone
 	}
-	return findDisk(make)
+	return make, nil
 }
 
 // findDisk returns the only disk that the running system is on.

@@ -73,7 +73,7 @@ func (w Why) String() string {
 
 // The layout of a record; docs/format/boot-state.md has it as a table.
 const (
-	recordSize  = 4096
+	RecordSize  = 4096 // of a record of the boot journal
 	recordMagic = "TAPROOT\x01"
 	failedAt    = 112
 	failedSize  = 40
@@ -86,9 +86,9 @@ const (
 
 var crcTable = crc32.MakeTable(crc32.Castagnoli)
 
-// AppendRecord appends s as a record of recordSize bytes.
+// AppendRecord appends s as a record of RecordSize bytes.
 func AppendRecord(dst []byte, sequence uint64, s State) []byte {
-	b := make([]byte, recordSize)
+	b := make([]byte, RecordSize)
 	le := binary.LittleEndian
 	copy(b, recordMagic)
 	le.PutUint64(b[8:], sequence)
@@ -111,7 +111,7 @@ func AppendRecord(dst []byte, sequence uint64, s State) []byte {
 		copy(e, f.Digest[:])
 		e[32], e[33] = f.Tries, byte(f.Why)
 	}
-	le.PutUint32(b[recordSize-4:], crc32.Checksum(b[:recordSize-4], crcTable))
+	le.PutUint32(b[RecordSize-4:], crc32.Checksum(b[:RecordSize-4], crcTable))
 	return append(dst, b...)
 }
 
@@ -132,8 +132,8 @@ var errRecord = errors.New("no record of boot state")
 // ParseRecord reads a record.
 func ParseRecord(b []byte) (sequence uint64, s State, err error) {
 	le := binary.LittleEndian
-	if len(b) != recordSize || string(b[:8]) != recordMagic ||
-		le.Uint32(b[recordSize-4:]) != crc32.Checksum(b[:recordSize-4], crcTable) {
+	if len(b) != RecordSize || string(b[:8]) != recordMagic ||
+		le.Uint32(b[RecordSize-4:]) != crc32.Checksum(b[:RecordSize-4], crcTable) {
 		return 0, s, errRecord
 	}
 	var ok bool
@@ -173,13 +173,13 @@ type Journal struct {
 // after flashing, the state is the zero State.
 func OpenJournal(d Disk, t Table) (*Journal, State, error) {
 	r, ok := t[board.RegionJournal]
-	if !ok || r.Size < recordStep+recordSize {
+	if !ok || r.Size < recordStep+RecordSize {
 		return nil, State{}, fmt.Errorf("opening boot journal: %w of enough size", errNoRegion(board.RegionJournal))
 	}
 	j := &Journal{disk: d, at: r.Start}
 	var state State
 	for i := range 2 {
-		b := make([]byte, recordSize)
+		b := make([]byte, RecordSize)
 		if _, err := d.ReadAt(b, j.place(i)); err != nil {
 			return nil, State{}, fmt.Errorf("opening boot journal: %w", err)
 		}

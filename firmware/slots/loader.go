@@ -14,6 +14,9 @@ import (
 // what it started.
 const commandLineSlot = "taproot.slot="
 
+// Live is the word for a system that was started from no slot.
+const Live = commandLineSlot + "live"
+
 // onCommandLine finds the running slot on the kernel's command line.
 func onCommandLine(line string) (Slot, error) {
 	for _, word := range strings.Fields(line) {

@@ -7,12 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
-	"github.com/theupdateframework/go-tuf/v2/metadata"
-	"github.com/theupdateframework/go-tuf/v2/metadata/trustedmetadata"
 
 	"github.com/taproot-sensor/taproot/firmware/fetch"
 	"github.com/taproot-sensor/taproot/firmware/slots"
@@ -36,7 +33,7 @@ func Reason(err error) string {
 		word string
 	}{
 		{ErrUnsigned, "unsigned"}, {ErrBoard, "board"}, {ErrFloor, "floor"}, {ErrMemory, "memory"}, {ErrDamaged, "damaged"},
-		{ErrDigest, "damaged"}, {slots.ErrFailed, "failed_before"}, {slots.ErrNotWritten, "not_written"},
+		{ErrDigest, "damaged"}, {slots.ErrFailed, "failed_before"}, {slots.ErrNotWritten, "not_written"}, {ErrKernel, "kernel"},
 	} {
 		if errors.Is(err, r.err) {
 			return r.word
@@ -68,8 +65,7 @@ type Follower struct {
 	// Memory returns how many bytes of memory are to be had.
 	Memory func() (int, error)
 
-	timestamp, snapshot []byte // the last that were good
-	signed              time.Time
+	trust *release.Trust // what leads from Root, once it was asked for
 }
 
 // A Choice is a release that is to be installed.
@@ -77,17 +73,14 @@ type Choice struct {
 	release.Release
 	Digest slots.Digest
 
-	name    string
-	targets *metadata.Metadata[metadata.TargetsType]
+	name  string
+	trust *release.Trust
 }
 
 // Check asks for the release that this sensor should run. It returns nil where
 // that is the one that runs, and after how long to ask again.
 func (f *Follower) Check(ctx context.Context, running slots.Digest, state slots.State) (*Choice, time.Duration, error) {
-	q := release.Query{Board: f.Board, Unit: f.Unit, Slot: "0"}
-	if running != (slots.Digest{}) {
-		q.Slot = running.String()
-	}
+	q := release.Query{Board: f.Board, Unit: f.Unit, Slot: slotName(running)}
 	for _, failed := range state.Failed {
 		q.Failed = append(q.Failed, failed.Digest.String())
 	}
@@ -129,113 +122,60 @@ func (f *Follower) allowed(c *Choice, state slots.State) error {
 
 // choose returns what signed metadata says of a release.
 func (f *Follower) choose(ctx context.Context, target string) (*Choice, error) {
-	trusted, err := f.refresh(ctx)
-	if err != nil {
+	if err := f.refresh(ctx); err != nil {
 		return nil, err
 	}
-	targets := trusted.Targets[release.Role]
-	file := targets.Signed.Targets[target]
-	if file == nil {
-		return nil, fmt.Errorf("%w: no metadata names it", ErrUnsigned)
+	file, err := f.trust.Target(target)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %v", ErrUnsigned, err)
 	}
 	rel, ok := release.ParseRelease(file.Custom)
 	if !ok || rel.Size <= 0 || rel.Size > delta.MaxImage {
 		return nil, errors.New("metadata says too little of it")
 	}
 	digest, err := rel.Digest()
-	return &Choice{Release: rel, Digest: digest, name: target, targets: targets}, err
+	return &Choice{Release: rel, Digest: digest, name: target, trust: f.trust}, err
 }
 
-// unsigned says of an error of metadata what it means.
-func unsigned(role string, err error) error {
-	return fmt.Errorf("%w: %s: %v", ErrUnsigned, role, err)
-}
-
-// refresh brings the newest metadata and verifies it, from root to releases
-// (TUF specification, section 5).
-func (f *Follower) refresh(ctx context.Context) (*trustedmetadata.TrustedMetadata, error) {
-	t, err := f.roots(ctx)
-	if err != nil {
-		return nil, err
-	}
-	t.RefTime = f.reference(t.Root.Signed.UnrecognizedFields)
-	get := func(role string, version int64) ([]byte, error) {
-		return fetch.ReadAll(ctx, f.Fetch, release.MetadataName(role, version), release.MaxMetadata)
-	}
-	if f.timestamp != nil { // an older one than we have seen is not taken
-		t.UpdateTimestamp(f.timestamp) // one of keys that were removed is as none
-	}
-	timestamp, err := get(metadata.TIMESTAMP, 0)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := t.UpdateTimestamp(timestamp); err != nil && !errors.Is(err, &metadata.ErrEqualVersionNumber{}) {
-		return nil, unsigned(metadata.TIMESTAMP, err)
-	}
-	f.reference(t.Timestamp.Signed.UnrecognizedFields)
-	pinned := t.Timestamp.Signed.Meta["snapshot.json"]
-	if pinned == nil {
-		return nil, unsigned(metadata.TIMESTAMP, errors.New("names no snapshot"))
-	}
-	snapshot, err := get(metadata.SNAPSHOT, pinned.Version)
-	if err != nil {
-		return nil, err
-	}
-	if f.snapshot != nil { // nor one with older metadata
-		t.UpdateSnapshot(f.snapshot, true)
-	}
-	if _, err := t.UpdateSnapshot(snapshot, false); err != nil {
-		return nil, unsigned(metadata.SNAPSHOT, err)
-	}
-	for _, role := range []struct{ name, parent string }{{metadata.TARGETS, metadata.ROOT}, {release.Role, metadata.TARGETS}} {
-		pinned := t.Snapshot.Signed.Meta[role.name+".json"]
-		if pinned == nil {
-			return nil, unsigned(metadata.SNAPSHOT, fmt.Errorf("names no %s", role.name))
+// refresh brings the newest metadata and verifies it, from root to releases.
+func (f *Follower) refresh(ctx context.Context) (err error) {
+	if f.trust == nil {
+		if f.trust, err = release.NewTrust(f.Root); err != nil {
+			return fmt.Errorf("in this image: %w", err)
 		}
-		data, err := get(role.name, pinned.Version)
+	}
+	get := func(role string, version int64, update func([]byte) error) error {
+		data, err := fetch.ReadAll(ctx, f.Fetch, release.MetadataName(role, version), release.MaxMetadata)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if _, err := t.UpdateDelegatedTargets(data, role.name, role.parent); err != nil {
-			return nil, unsigned(role.name, err)
+		if err := update(data); err != nil {
+			return fmt.Errorf("%w: %v", ErrUnsigned, err)
+		}
+		return nil
+	}
+	for n := 0; err == nil; n++ {
+		if n == maxRoots {
+			return fmt.Errorf("%w: more than %d roots are new", ErrUnsigned, maxRoots)
+		}
+		err = get(release.RoleRoot, f.trust.NextRoot(), f.trust.UpdateRoot)
+	}
+	if !errors.Is(err, fetch.ErrNone) {
+		return err
+	}
+	if err := get(release.RoleTimestamp, 0, f.trust.UpdateTimestamp); err != nil {
+		return err
+	}
+	if err := get(release.RoleSnapshot, f.trust.SnapshotVersion(), f.trust.UpdateSnapshot); err != nil {
+		return err
+	}
+	for _, role := range []string{release.RoleTargets, release.Role} {
+		version := f.trust.TargetsVersion(role)
+		if err := get(role, version, func(data []byte) error { return f.trust.UpdateTargets(role, data) }); err != nil {
+			return err
 		}
 	}
-	f.timestamp, f.snapshot = timestamp, snapshot
-	return t, nil
-}
-
-// roots follows the roots from the one that is trusted, each signed by the keys
-// of the one before it and by its own.
-func (f *Follower) roots(ctx context.Context) (*trustedmetadata.TrustedMetadata, error) {
-	t, err := trustedmetadata.New(f.Root)
-	if err != nil {
-		return nil, fmt.Errorf("the root in this image: %w", err)
-	}
-	for range maxRoots {
-		data, err := fetch.ReadAll(ctx, f.Fetch, release.MetadataName(metadata.ROOT, t.Root.Signed.Version+1), release.MaxMetadata)
-		if errors.Is(err, fetch.ErrNone) {
-			return t, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		if _, err := t.UpdateRoot(data); err != nil {
-			return nil, unsigned("root "+strconv.FormatInt(t.Root.Signed.Version+1, 10), err)
-		}
-		f.Root = data
-	}
-	return nil, unsigned(metadata.ROOT, fmt.Errorf("more than %d of them are new", maxRoots))
-}
-
-// reference returns the time that expiry is compared with: the latest that is
-// known to be over, because something was signed then.
-func (f *Follower) reference(fields map[string]any) time.Time {
-	if at, ok := fields[release.SignedAt].(float64); ok && at > 0 && at < 1<<40 {
-		if t := time.Unix(int64(at), 0); t.After(f.signed) {
-			f.signed = t
-		}
-	}
-	return f.signed
+	return nil
 }
 
 // Bring fetches a release and returns the slot that it is, made of a patch and of
@@ -297,22 +237,18 @@ func (f *Follower) patched(ctx context.Context, c *Choice, name string, running 
 
 // target fetches a target whole and checks it.
 func (f *Follower) target(ctx context.Context, c *Choice, name string, more int64) ([]byte, error) {
-	file := c.targets.Signed.Targets[name]
-	if file == nil {
-		return nil, fmt.Errorf("%w: no metadata names %.100q", ErrUnsigned, name)
-	}
-	sum := file.Hashes["sha256"]
-	if len(sum) != len(slots.Digest{}) || file.Length <= 0 || file.Length > release.MaxTarget {
-		return nil, fmt.Errorf("metadata of %.100q has no SHA-256, or no size that can be", name)
+	file, err := c.trust.Target(name)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %.100q: %v", ErrUnsigned, name, err)
 	}
 	if err := f.room(file.Length + more); err != nil {
 		return nil, err
 	}
-	data, err := fetch.ReadAll(ctx, f.Fetch, release.TargetName(sum, name), file.Length)
+	data, err := fetch.ReadAll(ctx, f.Fetch, release.TargetName(file.SHA256[:], name), file.Length)
 	if err != nil {
 		return nil, err
 	}
-	if err := file.VerifyLengthHashes(data); err != nil {
+	if err := file.Check(data); err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrDamaged, err)
 	}
 	return data, nil

@@ -145,6 +145,9 @@ func (u *Updater) close(s slots.Slot) error {
 	return slots.WriteDurably(u.disk, make([]byte, firstSector), u.table[s.Region()].Start)
 }
 
+// Hash returns the digest of a slot.
+func Hash(slot io.Reader) (slots.Digest, error) { return digest(slot) }
+
 // digest hashes all of r.
 func digest(r io.Reader) (slots.Digest, error) {
 	sum := sha256.New()

@@ -179,6 +179,12 @@ func (u *Updater) Image() (io.ReaderAt, slots.Digest, error) {
 	return image, sum, err
 }
 
+// Runs returns the digest of the slot that runs.
+func (u *Updater) Runs() (slots.Digest, error) {
+	_, sum, err := u.Image()
+	return sum, err
+}
+
 // RebootArgument returns what the kernel is to be told at the reboot that starts
 // what Install has armed.
 func (u *Updater) RebootArgument() string { return slots.RebootArgument(u.slots) }

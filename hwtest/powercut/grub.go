@@ -28,7 +28,7 @@ func biosChain() *Chain {
 		System: func(name string) map[string][]byte {
 			kernel := payload(name, strings.Repeat("\x00", 0x202)+"HdrS")
 			// The kernel lies behind the one cluster of this file.
-			return map[string][]byte{"grub.cfg": fmt.Appendf(nil, "if linux (${slotdev})%d+%d quiet taproot.slot=${slot}; then set loaded=yes; fi\n",
+			return map[string][]byte{"grub.cfg": fmt.Appendf(nil, "if linux16 (${slotdev})%d+%d quiet taproot.slot=${slot}; then set loaded=yes; fi\n",
 				1+2*12+1+1, len(kernel)/sector), "kernel": kernel}
 		},
 		Prepare: func(b *board.Board, disk []byte) error {
@@ -59,7 +59,7 @@ func bootGRUB(m *Machine) (Start, error) {
 		"echo": succeed, "sleep": succeed, "terminal_output": succeed,
 		"serial":   fail, // a machine without one
 		"load_env": g.loadEnv, "save_env": g.saveEnv, "source": g.source,
-		"linux": g.linux, "initrd": g.initrd, "boot": g.boot, "reboot": g.reboot,
+		"linux16": g.linux, "initrd16": g.initrd, "boot": g.boot, "reboot": g.reboot,
 	}
 	if _, err := g.run(config); err != nil {
 		return Start{}, err
@@ -177,8 +177,8 @@ func (g *grub) source(args []string) bool {
 	return err == nil && g.exec(list)
 }
 
-// linux loads a kernel: GRUB looks for the mark of one (the x86 boot protocol,
-// Documentation/arch/x86/boot.rst: offset 0x202).
+// linux is linux16, which loads a kernel: GRUB looks for the mark of one (the
+// x86 boot protocol, Documentation/arch/x86/boot.rst: offset 0x202).
 func (g *grub) linux(args []string) bool {
 	g.line = ""
 	if len(args) == 0 {

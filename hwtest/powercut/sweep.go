@@ -90,8 +90,12 @@ func (s *states) after(op Op) bool {
 
 // give yields one state: what is durable, then some writes, then a mishap.
 func (s *states) give(rule string, writes []Op, mishap func(*Machine)) bool {
-	bulk := slices.ContainsFunc(writes, func(w Op) bool { return len(w.Data) > bulkWrite })
-	return s.yield(State{Op: s.op, Rule: rule, Bulk: bulk, durable: s.durable, writes: writes, mishap: mishap})
+	return s.yield(State{Op: s.op, Rule: rule, Bulk: bulk(writes), durable: s.durable, writes: writes, mishap: mishap})
+}
+
+// bulk reports whether any of the writes is a part of a system.
+func bulk(writes []Op) bool {
+	return slices.ContainsFunc(writes, func(w Op) bool { return len(w.Data) > bulkWrite })
 }
 
 // torn cuts the last write at each sector: its begin has reached the disk, or
@@ -143,7 +147,7 @@ func (s *states) amnesia() bool {
 	if len(s.durable.Vars.kept) == 0 {
 		return true
 	}
-	return s.yield(State{Op: s.op, Rule: "all firmware variables are lost", Lenient: true, durable: s.durable, writes: s.pending,
+	return s.yield(State{Op: s.op, Rule: "all firmware variables are lost", Bulk: bulk(s.pending), Lenient: true, durable: s.durable, writes: s.pending,
 		mishap: func(m *Machine) { clear(m.Vars.kept) }})
 }
 

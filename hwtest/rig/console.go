@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -143,6 +144,20 @@ func (c *Console) Count(pattern string) int {
 		}
 	}
 	return n
+}
+
+// Last returns the submatches of the last line so far that matches pattern, or
+// nil, and when it was said.
+func (c *Console) Last(pattern string) ([]string, time.Time) {
+	re := regexp.MustCompile(pattern)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, l := range slices.Backward(c.lines) {
+		if m := re.FindStringSubmatch(l.text); m != nil {
+			return m, l.at
+		}
+	}
+	return nil, time.Time{}
 }
 
 // tail returns the last lines, for an error to end with.

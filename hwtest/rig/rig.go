@@ -15,6 +15,8 @@
 package rig
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -26,6 +28,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -58,6 +61,8 @@ type Config struct {
 	Disk string
 
 	NoTap bool // leave the tap port out
+
+	Memory int // in MiB; 0 is what the board has
 
 	// Once switches the machine off where it would start anew. The next start
 	// is then a cold one, of another Machine with the same Dir and Disk.
@@ -110,6 +115,7 @@ type Machine struct {
 	press  func() error  // presses the power button
 	qmp    *qmp          // nil for a board on a bench
 	pins   *pins         // nil for a board on a bench, and for one without
+	pid    int           // of QEMU
 	exited chan struct{} // closed once QEMU has ended
 	err    error         // how it ended; valid iff exited is closed
 	close  []func()
@@ -189,6 +195,7 @@ func (m *Machine) launch(ctx context.Context, cfg Config, args []string, sockets
 	if err := cmd.Start(); err != nil {
 		return err
 	}
+	m.pid = cmd.Process.Pid
 	m.Console = newConsole(cfg.Console)
 	go func() {
 		m.Console.read(serial)
@@ -234,6 +241,23 @@ func (m *Machine) plug(tap *Tap) {
 	m.close = append(m.close, tap.close)
 }
 
+// Worked returns how much of the host's processors QEMU has used: what a span of
+// time would be on a host that does nothing else.
+func (m *Machine) Worked() (time.Duration, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", m.pid))
+	if err != nil {
+		return 0, err
+	}
+	const user, system, tick = 11, 12, 10 * time.Millisecond // proc(5), counted behind the name; USER_HZ is 100
+	f := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+	u, err := strconv.Atoi(f[user])
+	if err != nil {
+		return 0, err
+	}
+	s, err := strconv.Atoi(f[system])
+	return time.Duration(u+s) * tick, err
+}
+
 // Type types at the serial line.
 func (m *Machine) Type(text string) error {
 	_, err := io.WriteString(m.keys, text)
@@ -277,6 +301,7 @@ func (m *Machine) arguments(cfg Config, sockets string) ([]string, error) {
 	if uefi {
 		memory = q.UEFIMemory
 	}
+	memory = cmp.Or(cfg.Memory, memory)
 	// The board's first: its console may not be the first of its serial lines.
 	args := append(slices.Clone(q.Args), "-S", "-display", "none", "-m", fmt.Sprint(memory),
 		"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",

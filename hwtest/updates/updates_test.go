@@ -380,6 +380,26 @@ func TestMetadataDoesNotGoBack(t *testing.T) {
 	}
 }
 
+// What sensors would refuse is not published.
+func TestPublishVerifies(t *testing.T) {
+	w := newWorld(t)
+	w.sign(imageOf(t, "pc", "1.0"), stable)
+	name := filepath.Join(w.repo.Dir, "metadata", "2.releases.json")
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, bytes.Replace(data, []byte(`"1.0"`), []byte(`"6.6"`), 1), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := w.repo.Publish(w.served); err == nil || n != 0 || !strings.Contains(err.Error(), "sensors would not take it: releases") {
+		t.Errorf("changed metadata: %d files are published, %v", n, err)
+	}
+	if _, err := os.Stat(w.served); err == nil {
+		t.Error("something is served")
+	}
+}
+
 // A new release key is followed by sensors with the old root, and one root key
 // alone makes none.
 func TestRekey(t *testing.T) {

@@ -225,7 +225,8 @@ func (r *Repo) Withdraw(n Named) error {
 
 // Publish says that what is signed is the newest, and copies it to dst, the
 // directory that a collector serves: targets first, and last what points to all
-// the rest, so that who reads while it writes sees the old or the new.
+// the rest, so that who reads while it writes sees the old or the new. What
+// sensors would refuse is not copied.
 func (r *Repo) Publish(dst string) (files int, err error) {
 	if files, err = r.publish(dst); err != nil {
 		return files, fmt.Errorf("publishing releases: %w", err)
@@ -254,6 +255,9 @@ func (r *Repo) publish(dst string) (files int, err error) {
 	r.timestamp.Signed.UnrecognizedFields = map[string]any{release.SignedAt: r.now().Unix()}
 	if err := save(r, r.timestamp, metadata.TIMESTAMP, 0, k); err != nil {
 		return 0, err
+	}
+	if err := r.verify(); err != nil {
+		return 0, fmt.Errorf("sensors would not take it: %w", err)
 	}
 	var names []string
 	for name, t := range r.releases.Signed.Targets {

@@ -41,17 +41,57 @@ func readTriple(r io.ByteReader) (t triple, err error) {
 	return t, nil
 }
 
-// differences reads differences as they are, of those that are not zero.
-type differences struct {
-	gaps, values *bufio.Reader
-	zeros        uint64 // before the next value
-	begun, ended bool
+// wordSize is how many bytes a difference is for. What differs in a program that
+// was compiled anew is mostly addresses and distances: numbers of four bytes, of
+// which many differ by the same. One of eight bytes differs in its lower half.
+const wordSize = 4
+
+// appendDifferences appends what makes new of old, which are of one length, to
+// gaps and values. gap is how many bytes before them are the same; it returns how
+// many at their end are.
+func appendDifferences(out *[streams][]byte, gap uint64, old, new []byte) uint64 {
+	for i := 0; i < len(new); {
+		if old[i] == new[i] {
+			gap++
+			i++
+			continue
+		}
+		out[gaps] = binary.AppendUvarint(out[gaps], gap)
+		var o, n [wordSize]byte
+		copy(o[:], old[i:])
+		copy(n[:], new[i:])
+		d := binary.LittleEndian.Uint32(n[:]) - binary.LittleEndian.Uint32(o[:])
+		out[values] = binary.AppendVarint(out[values], int64(int32(d)))
+		gap = 0
+		i += wordSize
+	}
+	return gap
 }
 
-// fill fills b with the next differences. Behind the last gap all are zero.
-func (d *differences) fill(b []byte) error {
-	clear(b)
-	for len(b) > 0 && !d.ended {
+// differences adds what appendDifferences has found.
+type differences struct {
+	gaps, values *bufio.Reader
+	zeros        uint64 // bytes before the next difference
+	begun, ended bool   // zeros was read; there are no more
+
+	word, carry uint32
+	left        int // bytes that word is still for
+}
+
+// add adds the next differences to b. Behind the last gap nothing differs.
+func (d *differences) add(b []byte) error {
+	for len(b) > 0 {
+		if d.left > 0 {
+			sum := uint32(b[0]) + d.word&0xff + d.carry
+			b[0], d.carry = byte(sum), sum>>8
+			d.word >>= 8
+			d.left--
+			b = b[1:]
+			continue
+		}
+		if d.ended {
+			return nil
+		}
 		if !d.begun {
 			n, err := binary.ReadUvarint(d.gaps)
 			if err == io.EOF {
@@ -67,15 +107,17 @@ func (d *differences) fill(b []byte) error {
 			b, d.zeros = b[skip:], d.zeros-skip
 			continue
 		}
-		v, err := d.values.ReadByte()
-		if err != nil {
-			return fmt.Errorf("%w: differences: %v", errPatch, err)
+		v, err := binary.ReadVarint(d.values)
+		if err != nil || v != int64(int32(v)) {
+			return fmt.Errorf("%w: a difference is missing or too large: %v", errPatch, err)
 		}
-		b[0] = v
-		b, d.begun = b[1:], false
+		d.word, d.carry, d.left, d.begun = uint32(v), 0, wordSize, false
 	}
 	return nil
 }
+
+// end ends a run: a difference is for no byte behind it.
+func (d *differences) end() { d.left = 0 }
 
 // better is by how many bytes a match elsewhere must beat going on where the
 // last one was (bsdiff.c has 8).
@@ -116,16 +158,7 @@ func compare(old, new []byte) (out [streams][]byte) {
 			forward += keep - overlap
 			back -= keep
 		}
-		for i := range forward {
-			d := new[lastScan+i] - old[lastPos+i]
-			if d == 0 {
-				gap++
-				continue
-			}
-			out[gaps] = binary.AppendUvarint(out[gaps], gap)
-			out[values] = append(out[values], d)
-			gap = 0
-		}
+		gap = appendDifferences(&out, gap, old[lastPos:lastPos+forward], new[lastScan:lastScan+forward])
 		out[literal] = append(out[literal], new[lastScan+forward:scan-back]...)
 		out[control] = triple{int64(forward), int64(scan - back - lastScan - forward), int64(pos - back - lastPos - forward)}.append(out[control])
 		lastScan, lastPos, lastOffset = scan-back, pos-back, pos-scan
@@ -236,7 +269,7 @@ const mergeChunk = 64 << 10
 
 // merge writes what the streams make of old.
 func merge(dst io.Writer, old *oldImage, in [streams]*bufio.Reader) error {
-	buf, add := make([]byte, mergeChunk), make([]byte, mergeChunk)
+	buf := make([]byte, mergeChunk)
 	diff := differences{gaps: in[gaps], values: in[values]}
 	at := int64(0)
 	for range maxTriples {
@@ -252,20 +285,18 @@ func merge(dst io.Writer, old *oldImage, in [streams]*bufio.Reader) error {
 		}
 		for left := t.add; left > 0; {
 			n := min(left, mergeChunk)
-			if err := diff.fill(add[:n]); err != nil {
-				return err
-			}
 			if err := old.readFull(buf[:n], at); err != nil {
 				return err
 			}
-			for i := range n {
-				buf[i] += add[i]
+			if err := diff.add(buf[:n]); err != nil {
+				return err
 			}
 			if _, err := dst.Write(buf[:n]); err != nil {
 				return err
 			}
 			at, left = at+n, left-n
 		}
+		diff.end()
 		switch n, err := io.CopyBuffer(dst, io.LimitReader(in[literal], t.literal), buf); {
 		case err != nil:
 			return err

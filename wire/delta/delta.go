@@ -3,10 +3,11 @@
 //
 // What is different is found as bsdiff finds it (Colin Percival, "Naive
 // differences of executable code", 2003): long runs that are almost the same are
-// subtracted, and the differences, nearly all zero, are compressed. A slot is
-// mostly compressed data, in which one changed byte changes all that follows; so
-// frames made by Compress are unpacked before the comparison, and made anew by
-// the same encoder after it. Make proves that the result is the same to the bit.
+// subtracted, and the differences, as numbers and where they are, compressed. A
+// slot is mostly compressed data, in which one changed byte changes all that
+// follows; so frames made by Compress are unpacked before the comparison, and
+// made anew by the same encoder after it. Make proves that the result is the same
+// to the bit.
 //
 // docs/format/update.md has the bytes. A patch is hostile until its digest was
 // checked, and bounded even then. The encoder is part of the format: that is why
@@ -32,7 +33,7 @@ const (
 )
 
 const (
-	magic    = "TPDELTA\x01"
+	magic    = "TPDELTA\x02"
 	headSize = len(magic) + 2*8 + 2*2 + streams*4
 	oldSize  = 3 * 8 // bytes of a frame in the old image
 	newSize  = 2 * 8
@@ -57,8 +58,8 @@ type head struct {
 // The streams of a patch.
 const (
 	control = iota // triples
-	gaps           // how many differences are zero before one that is not, as uvarints
-	values         // the differences that are not zero
+	gaps           // how many bytes are the same before a difference, as uvarints
+	values         // the differences, as varints
 	literal        // bytes that are new
 	streams
 )

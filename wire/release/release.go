@@ -121,28 +121,44 @@ type Query struct {
 	Unit   string   // what stays of a sensor across boots, hex
 	Slot   string   // digest of the slot that runs, hex; "0" where none does
 	Failed []string // digests whose trial has failed, the last ones, hex
+
+	// Trial makes it no question but a word of farewell: a sensor that runs
+	// from RAM is about to try the release with that digest, hex, and would not
+	// remember its failure.
+	Trial string
 }
 
-const queryHead = "offer/"
+const (
+	queryHead = "offer/"
+	trialHead = "trial/"
+	shortened = 16 // digits of a digest that are enough to tell it
+)
 
 // Name returns the query as a name to fetch.
 func (q Query) Name() string {
+	if q.Trial != "" {
+		return trialHead + q.Board + "/" + q.Unit + "/" + q.Slot + "/" + q.Trial[:min(len(q.Trial), shortened)]
+	}
 	failed := q.Failed[max(0, len(q.Failed)-maxFailed):]
 	name := queryHead + q.Board + "/" + q.Unit + "/" + q.Slot
 	for _, f := range failed {
-		name += "/" + f[:min(len(f), 16)]
+		name += "/" + f[:min(len(f), shortened)]
 	}
 	return name
 }
 
 var errQuery = errors.New("not a question for a release")
 
-// ParseQuery reads a name that Name returned. The digests of Failed are cut to
-// their first 16 digits.
+// ParseQuery reads a name that Name returned. The digests of Failed and Trial are
+// cut to their first 16 digits.
 func ParseQuery(name string) (Query, error) {
 	rest, ok := strings.CutPrefix(name, queryHead)
+	farewell := strings.HasPrefix(name, trialHead)
+	if farewell {
+		rest = name[len(trialHead):]
+	}
 	parts := strings.Split(rest, "/")
-	if !ok || len(parts) < 3 || len(parts) > 3+maxFailed || !word.MatchString(parts[0]) {
+	if ok == farewell || farewell && (len(parts) != 4 || len(parts[3]) != shortened) || len(parts) < 3 || len(parts) > 3+maxFailed || !word.MatchString(parts[0]) {
 		return Query{}, errQuery
 	}
 	for _, p := range parts[1:] {
@@ -150,7 +166,13 @@ func ParseQuery(name string) (Query, error) {
 			return Query{}, errQuery
 		}
 	}
-	return Query{Board: parts[0], Unit: parts[1], Slot: parts[2], Failed: parts[3:]}, nil
+	q := Query{Board: parts[0], Unit: parts[1], Slot: parts[2]}
+	if farewell {
+		q.Trial = parts[3]
+	} else {
+		q.Failed = parts[3:]
+	}
+	return q, nil
 }
 
 // An Offer is the answer.

@@ -17,6 +17,11 @@ func TestQuery(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("query (-want +got), error %v\n%s", err, diff)
 	}
+	last := release.Query{Board: "pc", Unit: "0123456789abcdef", Slot: "0", Trial: digest}
+	got, err = release.ParseQuery(last.Name())
+	if last.Trial = digest[:16]; err != nil || !cmp.Equal(last, got) {
+		t.Errorf("got %+v, %v, want %+v", got, err, last)
+	}
 	many := release.Query{Board: "pc", Unit: "1", Slot: "0"}
 	for range 64 {
 		many.Failed = append(many.Failed, digest)
@@ -24,7 +29,7 @@ func TestQuery(t *testing.T) {
 	if n := len(many.Name()); n > release.MaxName+2*64 {
 		t.Errorf("a name of %d bytes", n)
 	}
-	for _, name := range []string{"", "offer/pc", "offer/../../etc", "offer/pc/1/", "offer/pc/1/x", "metadata/root.json"} {
+	for _, name := range []string{"", "offer/pc", "offer/../../etc", "offer/pc/1/", "offer/pc/1/x", "trial/pc/1/0", "trial/pc/1/0/" + digest[:15], "trial/pc/1/0/" + digest[:16] + "/ff", "metadata/root.json"} {
 		if _, err := release.ParseQuery(name); err == nil {
 			t.Errorf("%q is read as a query", name)
 		}
@@ -47,6 +52,7 @@ func TestIsFile(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add("offer/pc/00/ff/11", []byte(`{"board":"pc","counter":1,"slot":"`+strings.Repeat("00", 32)+`"}`))
 	f.Add("offer/pc", []byte(`{}`))
+	f.Add("trial/pc/00/ff/0123456789abcdef", []byte(`{}`))
 	f.Fuzz(func(t *testing.T, name string, custom []byte) {
 		if q, err := release.ParseQuery(name); err == nil {
 			if again, err := release.ParseQuery(q.Name()); err != nil || len(again.Failed) != len(q.Failed) {

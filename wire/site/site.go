@@ -60,7 +60,15 @@ type Site struct {
 
 	// Install is InstallUnattended, or "" for an ISO that asks.
 	Install string `json:"install,omitempty"`
+
+	// Live is LiveLocked, or "" where a system that runs from RAM may be
+	// updated.
+	Live string `json:"live,omitempty"`
 }
+
+// LiveLocked has a system that runs from RAM lock its kernel down, so that it
+// starts no other unless Secure Boot vouches for that.
+const LiveLocked = "locked"
 
 // InstallUnattended has an ISO install itself on the machine's only disk.
 const InstallUnattended = "unattended"
@@ -80,6 +88,8 @@ func (s Site) Check() error {
 		return errors.New("next: missing")
 	case s.Install != "" && s.Install != InstallUnattended:
 		return fmt.Errorf("install: %.20q, want %q or nothing", s.Install, InstallUnattended)
+	case s.Live != "" && s.Live != LiveLocked:
+		return fmt.Errorf("live: %.20q, want %q or nothing", s.Live, LiveLocked)
 	case len(s.Kinds) > maxKinds:
 		return fmt.Errorf("kinds: %d, at most %d", len(s.Kinds), maxKinds)
 	case len(s.Filter) > bpf.MaxText || (s.Filter == "") != (len(s.Program) == 0):
