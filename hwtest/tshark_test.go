@@ -41,12 +41,11 @@ type field struct {
 }
 
 // dissect returns the packets of a capture file. Fragments are not joined: a
-// frame is what it is on the wire. The sensor knows DNS by its port; tshark, which
-// also guesses, is kept from it on the port of a question that nobody got.
+// frame is what it is on the wire.
 func dissect(t *testing.T, path string) []packet {
 	t.Helper()
 	cmd := exec.Command("tshark", "-n", "-r", path, "-T", "pdml",
-		"-o", "ip.defragment:FALSE", "-o", "ipv6.defragment:FALSE", "-o", "tcp.desegment_tcp_streams:TRUE", "-d", "udp.port==5300,data")
+		"-o", "ip.defragment:FALSE", "-o", "ipv6.defragment:FALSE", "-o", "tcp.desegment_tcp_streams:TRUE")
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

@@ -30,7 +30,7 @@ func learn(table *asset.Table, recs ...any) {
 	for _, rec := range recs {
 		notes.Observe(rec)
 	}
-	table.Learn(notes.Take(nil))
+	table.Learn(notes.Take(nil), 1)
 }
 
 func TestAsset(t *testing.T) {
@@ -83,7 +83,7 @@ func TestAssetBound(t *testing.T) {
 		notes.Observe(&record.ARP{Time: record.Nanos(i + 1), SenderMAC: record.HardwareAddr{2, 0, 0, 0, byte(i >> 8), byte(i)},
 			SenderAddr: netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})})
 	}
-	table.Learn(notes.Take(nil))
+	table.Learn(notes.Take(nil), 1)
 	if len(*lines) != n-8192 {
 		t.Errorf("%d were written to make room, want %d", len(*lines), n-8192)
 	}
@@ -123,7 +123,7 @@ func TestAssetHints(t *testing.T) {
 			}
 			said = notes.Take(said)
 		}
-		table.Learn(said)
+		table.Learn(said, shards)
 		table.Flush()
 		if got := strings.Join(*lines, "\n"); got != strings.Join(want, "\n") {
 			t.Errorf("%d shards: got\n%s\nwant\n%s", shards, got, strings.Join(want, "\n"))

@@ -110,9 +110,8 @@ func (n *Notes) Take(dst []Said) []Said {
 	return dst
 }
 
-// join makes one of what several Notes say alike, in place, and puts it in the
-// order of its times. What was said more than once in a second counts as said
-// at its first and at its last time.
+// join makes one of what several Notes say alike, in place; Notes of one shard
+// say nothing twice.
 func join(all []Said) []Said {
 	slices.SortFunc(all, func(a, b Said) int {
 		if c := a.Fact.compare(&b.Fact); c != 0 {
@@ -129,8 +128,13 @@ func join(all []Said) []Said {
 		all[n] = s
 		n++
 	}
-	all = all[:n]
-	for i := range n {
+	return all[:n]
+}
+
+// inOrder puts facts in the order of their times. What was said more than once
+// in a second counts as said at its first and at its last time.
+func inOrder(all []Said) []Said {
+	for i := range len(all) {
 		if s := all[i]; s.last != s.first {
 			all = append(all, Said{s.Fact, s.last, s.last})
 		}

@@ -8,11 +8,15 @@ import (
 	"github.com/taproot-sensor/taproot/wire/record"
 )
 
-// Learn takes what was said of devices, in the order of its times. It uses the
-// memory of all.
-func (t *Table) Learn(all []Said) {
-	for _, s := range join(all) {
-		t.learn(s.first, &s.Fact)
+// Learn takes what was said of devices in some Notes, in the order of its times.
+// It uses the memory of all.
+func (t *Table) Learn(all []Said, notes int) {
+	if notes > 1 {
+		all = join(all)
+	}
+	all = inOrder(all)
+	for i := range all {
+		t.learn(all[i].first, &all[i].Fact)
 	}
 }
 

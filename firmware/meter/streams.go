@@ -68,6 +68,9 @@ func (a *apps) begins(r *flow.Record, p *flow.Packet, seq uint32) bool {
 func (a *apps) hold(r *flow.Record, p *flow.Packet, seq uint32, b []byte) {
 	hole := r.Hole(p.From)
 	if hole == 0 || r.Parser != parserAny {
+		if s := a.streams.held(r); s != nil { // what was missing has come, and is nobody's
+			s.sides[p.From].Reset()
+		}
 		return
 	}
 	if s := a.streams.of(a, r); s != nil {

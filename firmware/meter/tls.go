@@ -27,6 +27,13 @@ func (a *apps) tlsStream(r *flow.Record, p *packet, s *stream) int {
 	return used
 }
 
+// First bytes of DTLS where it shares a port; below them is STUN, above them the
+// call itself (RFC 7983, section 7).
+const (
+	minDTLS = 20
+	maxDTLS = 63
+)
+
 // dtlsMessage does the same over UDP, where a datagram that is none of it may be
 // anybody's.
 func (a *apps) dtlsMessage(r *flow.Record, p *packet) bool {
@@ -39,10 +46,16 @@ func (a *apps) dtlsMessage(r *flow.Record, p *packet) bool {
 		h = new(app.Handshake)
 		s.state = h
 	}
-	before, _ := h.Started()
+	before, either := h.Started()
+	if first := p.payload[0]; first < minDTLS || first > maxDTLS {
+		if either && first > maxDTLS {
+			a.giveUp(r)
+		}
+		return either
+	}
 	err := h.ReadDatagram(p.From, p.payload)
 	a.handshake(r, p, h, before)
-	_, either := h.Started()
+	_, either = h.Started()
 	if err != nil && !either {
 		a.malformed(r)
 	}

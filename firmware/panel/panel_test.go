@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,19 +17,38 @@ import (
 
 // line is a line of a chip that can be looked at.
 type line struct {
+	mu    sync.Mutex
 	level gpio.Level
 	err   error
 	outs  int
 }
 
-func (l *line) Out(level gpio.Level) error { l.level = level; l.outs++; return l.err }
-func (l *line) Read() gpio.Level           { return l.level }
+func (l *line) Out(level gpio.Level) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.level = level
+	l.outs++
+	return l.err
+}
+
+func (l *line) Read() gpio.Level {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.level
+}
+
+// set is what a finger does to a button.
+func (l *line) set(level gpio.Level) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.level = level
+}
 
 // sample is what a line does in a second.
 func sample(l *line) string {
 	var b strings.Builder
 	for range ticks {
-		if l.level {
+		if l.Read() {
 			b.WriteByte('#')
 		} else {
 			b.WriteByte('.')
@@ -85,25 +106,25 @@ func TestRun(t *testing.T) {
 		p := &Panel{}
 		p.add(board.Pin{Role: board.PinPower, ActiveLow: true}, power)
 		p.add(board.Pin{Role: board.PinUplink}, uplink)
-		state := State{Address: true}
+		var stored atomic.Bool
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
-		go func() { done <- p.Run(ctx, Watch{State: func() State { return state }}) }()
+		go func() {
+			done <- p.Run(ctx, Watch{State: func() State { return State{Address: true, Stored: stored.Load()} }})
+		}()
 		time.Sleep(Tick / 2)
 		if got := sample(uplink); got != "#####....." {
 			t.Errorf("uplink: got %s, want a blink", got)
 		}
-		state.Stored = true
+		stored.Store(true)
 		sample(uplink)
 		if got := sample(uplink); got != "##########" {
 			t.Errorf("uplink: got %s, want light", got)
 		}
-		if power.level || power.outs != 1 {
-			t.Errorf("power: level %v after %d writes, want low after one: it is lit by a low level", power.level, power.outs)
-		}
+		lit := power.Read()
 		cancel()
-		if err := <-done; err != nil || !bool(power.level) || bool(uplink.level) {
-			t.Errorf("at the end: %v, power %v, uplink %v; want both dark", err, power.level, uplink.level)
+		if err := <-done; err != nil || bool(lit) || power.outs != 2 || !bool(power.level) || bool(uplink.level) {
+			t.Errorf("power was %v, written %d times; at the end %v, power %v, uplink %v; want low, which lights it, two writes, and both dark", lit, power.outs, err, power.level, uplink.level)
 		}
 	})
 }
@@ -144,9 +165,9 @@ func TestButton(t *testing.T) {
 					done <- p.Run(ctx, Watch{State: func() State { return State{} }, Mark: func() { marks++ }, PowerOff: func() { offs++ }})
 				}()
 				time.Sleep(10*Tick + Tick/2)
-				button.level = gpio.Low
+				button.set(gpio.Low)
 				time.Sleep(tt.hold)
-				button.level = gpio.High
+				button.set(gpio.High)
 				time.Sleep(2 * Tick)
 				answered := strings.Contains(sample(power), ".")
 				cancel()

@@ -50,12 +50,29 @@ type column struct {
 	index []uint32 // words: of each value in dict
 	lens  []uint32 // Strings: values per row
 	dict  dictionary
+
+	// The value before, of which most are the same, and its word. They are
+	// valid if there is one.
+	lastText string
+	lastAddr netip.Addr
+	lastMAC  HardwareAddr
+	last     uint32
+}
+
+// again adds the word of the row before.
+func (c *column) again() int {
+	c.index = append(c.index, c.last)
+	return 1
 }
 
 // The methods below add the value of a row, and return about how many bytes
 // that makes. The first value of a column is not zero.
 
 func (c *column) addr(a *netip.Addr, row int) int {
+	if len(c.index) > 0 && *a == c.lastAddr {
+		return c.again()
+	}
+	c.lastAddr = *a
 	switch {
 	case a.Is4():
 		raw := a.As4()
@@ -68,7 +85,10 @@ func (c *column) addr(a *netip.Addr, row int) int {
 }
 
 func (c *column) mac(m *HardwareAddr, row int) int {
-	if *m == (HardwareAddr{}) {
+	if len(c.index) > 0 && *m == c.lastMAC {
+		return c.again()
+	}
+	if c.lastMAC = *m; *m == (HardwareAddr{}) {
 		return c.word(nil, row)
 	}
 	return c.word(m[:], row)
@@ -109,6 +129,10 @@ func (c *column) gather(dst []int64, order []place) []int64 {
 }
 
 func (c *column) text(s string, row int) int {
+	if len(c.index) > 0 && s == c.lastText {
+		return c.again()
+	}
+	c.lastText = s
 	return c.begin(row) + c.refer(s)
 }
 
@@ -131,7 +155,7 @@ func (c *column) begin(row int) int {
 // refer adds a word.
 func (c *column) refer(s string) int {
 	i, grew := c.dict.find(s, c.typ >= String)
-	c.index = append(c.index, i)
+	c.index, c.last = append(c.index, i), i
 	return 1 + grew
 }
 
@@ -152,5 +176,6 @@ func (c *column) list(list []string, row int) int {
 
 func (c *column) reset() {
 	c.nums, c.index, c.lens = c.nums[:0], c.index[:0], c.lens[:0]
+	c.lastText = ""
 	c.dict.reset()
 }
