@@ -72,7 +72,7 @@ type Config struct {
 
 // Edge serves the sensors that reach it by any carrier.
 //
-// Locks are taken in this order: joining, mu, a link's own, due's. What
+// Locks are taken in this order: joining, mu, a link's own, its share's, due's. What
 // carriers call takes no lock that all of them share but due's, and that only
 // for a session's first datagram of each gathering of ACKs.
 type Edge struct {

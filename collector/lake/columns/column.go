@@ -129,25 +129,23 @@ func (c *Column) Words(words []string, index []uint32, rows []int) {
 }
 
 // Lists appends lists of words: of each row lens has how many, and index,
-// one row behind the other, which ones.
+// one row behind the other, which ones. A page may end within the block: its
+// lists can have a thousand times its bytes.
 func (c *Column) Lists(words []string, lens, index []uint32, rows []int) {
 	ids := c.unseen(len(words))
-	next, at := 0, 0 // at is where the values of row next begin
-	for _, row := range rows {
-		for ; next < row; next++ {
-			at += int(lens[next])
+	next := 0 // of rows
+	for row, n := range lens {
+		list := index[:n]
+		index = index[n:]
+		if rows != nil && (next == len(rows) || rows[next] != row) {
+			continue
 		}
-		c.list(words, ids, index[at:at+int(lens[row])])
+		next++
+		c.list(words, ids, list)
+		if c.added(1) {
+			ids = c.unseen(len(words))
+		}
 	}
-	for i := 0; rows == nil && i < len(lens); i++ {
-		c.list(words, ids, index[at:at+int(lens[i])])
-		at += int(lens[i])
-	}
-	n := len(rows)
-	if rows == nil {
-		n = len(lens)
-	}
-	c.added(n)
 }
 
 // Zeros appends n times what no value stands for: false, zero, an empty text or
@@ -224,18 +222,20 @@ func appendPlain(dst []byte, s string) []byte {
 	return append(binary.LittleEndian.AppendUint32(dst, uint32(len(s))), s...)
 }
 
-// added counts rows, and ends the page where it is full.
-func (c *Column) added(rows int) {
+// added counts rows, and ends the page where it is full: then none of the words
+// was seen in the page.
+func (c *Column) added(rows int) (ended bool) {
 	c.rows += rows
 	size := 8*(c.run+len(c.ints)) + 4*(len(c.index32)+len(c.sizes)) + len(c.text) + len(c.definitions)
 	overflow := c.overflows()
-	if size >= c.pageSize || overflow {
+	if ended = size >= c.pageSize || overflow; ended {
 		c.endPage()
 	}
 	if overflow {
 		c.words.full = true
 		c.untried = 0 // the pages to come are of another kind
 	}
+	return ended
 }
 
 // overflows reports whether the dictionary is to have no further words.

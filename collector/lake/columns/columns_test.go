@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"runtime"
 	"slices"
+	"strings"
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
@@ -227,5 +230,29 @@ func TestUnequalColumns(t *testing.T) {
 	w.Column(1).Int(1, 2)
 	if err := w.Close(); err == nil {
 		t.Error("no error")
+	}
+}
+
+// One long word that lists have again and again is not written out a block at
+// a time: of a megabyte that would make one thousand.
+func TestListsOfOneWord(t *testing.T) {
+	const rows, values = 10, 32768
+	w := columns.New(io.Discard, "kind", []columns.Def{{Name: "names", Type: columns.TextList}}, 64<<10)
+	var words []string
+	var each []uint32
+	for i := range 20000 { // the dictionary is full behind them
+		words, each = append(words, fmt.Sprintf("%032d", i)), append(each, uint32(i))
+	}
+	ones := slices.Repeat([]uint32{1}, len(words))
+	w.Column(0).Lists(words, ones, each, nil)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	w.Column(0).Lists([]string{strings.Repeat("x", 1024)}, slices.Repeat([]uint32{values}, rows), make([]uint32, rows*values), nil)
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; took > rows*values*1024 {
+		t.Errorf("%d MB for %d MB of text", took>>20, rows*values*1024>>20)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
 	}
 }

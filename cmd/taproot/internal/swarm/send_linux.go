@@ -2,6 +2,8 @@ package swarm
 
 import (
 	"encoding/binary"
+	"net"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -34,4 +36,33 @@ var segmentSize = func() []byte {
 func (k *socket) flush(buf *buffer) {
 	k.conn.WriteMsgUDP(buf.segments, segmentSize, nil) // what does not go out is sent again later
 	buf.segments = buf.segments[:0]
+}
+
+// stampSize is the room for the control message that says when a datagram came.
+var stampSize = unix.CmsgSpace(int(unsafe.Sizeof(unix.Timespec{})))
+
+// stamp has the kernel say when datagrams come (SO_TIMESTAMPNS of
+// asm-generic/socket.h).
+func stamp(conn *net.UDPConn) error {
+	rc, err := conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var serr error
+	if err := rc.Control(func(fd uintptr) { serr = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1) }); err != nil {
+		return err
+	}
+	return serr
+}
+
+// came returns when the kernel had a datagram: who is to read it may have waited
+// for the processor since.
+func came(oob []byte) time.Time {
+	all, err := unix.ParseSocketControlMessage(oob)
+	for i := 0; err == nil && i < len(all); i++ {
+		if m := &all[i]; m.Header.Level == unix.SOL_SOCKET && m.Header.Type == unix.SO_TIMESTAMPNS && len(m.Data) >= int(unsafe.Sizeof(unix.Timespec{})) {
+			return time.Unix((*unix.Timespec)(unsafe.Pointer(&m.Data[0])).Unix())
+		}
+	}
+	return time.Now()
 }

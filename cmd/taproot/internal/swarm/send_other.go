@@ -2,7 +2,12 @@
 
 package swarm
 
-import "github.com/taproot-sensor/taproot/wire/session"
+import (
+	"net"
+	"time"
+
+	"github.com/taproot-sensor/taproot/wire/session"
+)
 
 // maxSegments is how many datagrams buffer holds.
 const maxSegments = 54
@@ -20,3 +25,10 @@ func (k *socket) flush(buf *buffer) {
 	}
 	buf.segments = buf.segments[:0]
 }
+
+const stampSize = 0
+
+func stamp(*net.UDPConn) error { return nil }
+
+// came returns the time, since the kernel is not asked when a datagram came.
+func came([]byte) time.Time { return time.Now() }

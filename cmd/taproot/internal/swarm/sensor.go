@@ -171,8 +171,8 @@ func (n *sensor) transmit(buf *buffer, now time.Time) {
 	n.socket.flush(buf)
 }
 
-// acked takes an ACK.
-func (n *sensor) acked(d, plain []byte) {
+// acked takes an ACK that came at a time.
+func (n *sensor) acked(d, plain []byte, at time.Time) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	number, err := n.link.Check(d)
@@ -195,7 +195,7 @@ func (n *sensor) acked(d, plain []byte) {
 			n.swarm.lost.Add(1)
 		}
 	}
-	b, took := f.batch, time.Since(f.began)
+	b, took := f.batch, max(at.Sub(f.began), 0) // the kernel's clock may be set
 	f.batch = nil
 	n.swarm.stored(n, b, took)
 }

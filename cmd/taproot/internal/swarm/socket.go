@@ -43,9 +43,9 @@ func (k *socket) add(n *sensor) {
 
 // read gives answers to whom they are for.
 func (k *socket) read(ctx context.Context) {
-	buf, plain := make([]byte, session.MaxDatagram+1), make([]byte, 0, session.MaxDatagram)
+	buf, plain, oob := make([]byte, session.MaxDatagram+1), make([]byte, 0, session.MaxDatagram), make([]byte, stampSize)
 	for ctx.Err() == nil {
-		size, err := k.conn.Read(buf)
+		size, n, _, _, err := k.conn.ReadMsgUDPAddrPort(buf, oob)
 		if err != nil {
 			continue // refused while the collector is away, or ctx has ended
 		}
@@ -53,10 +53,10 @@ func (k *socket) read(ctx context.Context) {
 		case err != nil:
 		case t == session.TypeAck:
 			k.mu.Lock()
-			n := k.sessions[id]
+			s := k.sessions[id]
 			k.mu.Unlock()
-			if n != nil {
-				n.acked(buf[:size], plain)
+			if s != nil {
+				s.acked(buf[:size], plain, came(oob[:n]))
 			}
 		case t == session.TypeCookie:
 			if nonce, _, err := enrol.ParseCookie(buf[:size]); err == nil {

@@ -89,6 +89,11 @@ func Open(cfg Config) (*Swarm, error) {
 			return nil, fmt.Errorf("opening sockets: %w", err)
 		}
 		conn.SetReadBuffer(bufferSize) // what is lost is asked for again
+		if err := stamp(conn); err != nil {
+			conn.Close()
+			s.Close()
+			return nil, fmt.Errorf("asking the kernel for times: %w", err)
+		}
 		s.sockets = append(s.sockets, newSocket(s, conn))
 	}
 	for i := range cfg.Sensors {
