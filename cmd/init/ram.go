@@ -75,15 +75,15 @@ func (s *sensor) runInRAM(ctx context.Context) error {
 	if !s.updatedInRAM() {
 		return nil
 	}
-	locked, err := boot.LockedDown()
-	if err != nil {
-		return err
-	}
-	if locked && !boot.SecureBoot() {
-		say("this system runs in RAM and takes no updates: its kernel is locked down, and there is no Secure Boot to vouch for another")
-		return nil
-	}
-	if s.ram == nil {
+	if s.ram == nil { // what was started by kexec can be once more
+		locked, err := boot.LockedDown()
+		if err != nil {
+			return err
+		}
+		if locked && !boot.SecureBoot() {
+			say("this system runs in RAM and takes no updates: its kernel is locked down, and there is no Secure Boot to vouch for another")
+			return nil
+		}
 		s.ram = update.NewRAM(update.Handover{Key: s.key}, kexecLoader)
 	}
 	s.ram.Load = boot.LoadKernel
@@ -96,7 +96,7 @@ func (s *sensor) runInRAM(ctx context.Context) error {
 		return s.followInRAM(ctx)
 	}
 	say("release %s is on trial in RAM for %s", s.image.Release, t.Confirm)
-	err = s.trial.Wait(ctx, t.Confirm)
+	err := s.trial.Wait(ctx, t.Confirm)
 	if ctx.Err() != nil {
 		return nil
 	}
