@@ -135,6 +135,7 @@ func TestSiteFile(t *testing.T) {
 	k, _ := newKeys(t)
 	want := k.Site(`a "quoted" <näme> \ `, []string{"192.0.2.1:7755", "[2001:db8::1]:7755", "collector.example:53"})
 	path := filepath.Join(t.TempDir(), "site.toml")
+	want.Live = site.LiveLocked
 	want.Kinds, want.Filter = []string{"flow", "sensor"}, `not (port 22 or host 2001:db8::1)`
 	var err error
 	if want.Program, err = bpf.Compile(want.Filter); err != nil {
@@ -189,6 +190,8 @@ func TestLoadSiteRefuses(t *testing.T) {
 		{"kinds no list", "# a site", `kinds = "flow"`, `line 1: key "kinds": want a list`},
 		{"bad filter", "# a site", `filter = "host example.org"`, `line 1: key "filter": filter "host example.org": host "example.org": want an IP address`},
 		{"kinds and filter", "# a site", "kinds = [\"flow\"]\nfilter = \"not port 22\"", ""},
+		{"no way to live", "# a site", `live = "kexec"`, `line 1: key "live": "kexec", want "updated" or "locked"`},
+		{"the default way to live", "# a site", `live = "updated"`, ""},
 		{"syntax", `name = "home"`, `name = home`, "line 2: "},
 		{"twice", "# a site", `name = "x"`, "line 2: "},
 		{"empty file", goodSite, "", `key "name" is missing`},

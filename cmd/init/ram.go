@@ -75,15 +75,15 @@ func (s *sensor) runInRAM(ctx context.Context) error {
 	if !s.updatedInRAM() {
 		return nil
 	}
-	locked, err := boot.LockedDown()
-	if err != nil {
-		return err
-	}
-	if locked && !boot.SecureBoot() {
-		say("this system runs in RAM and takes no updates: its kernel is locked down, and there is no Secure Boot to vouch for another")
-		return nil
-	}
-	if s.ram == nil {
+	if s.ram == nil { // what was started by kexec can be once more
+		locked, err := boot.LockedDown()
+		if err != nil {
+			return err
+		}
+		if locked && !boot.SecureBoot() {
+			say("this system runs in RAM and takes no updates: its kernel is locked down, and there is no Secure Boot to vouch for another")
+			return nil
+		}
 		s.ram = update.NewRAM(update.Handover{Key: s.key}, kexecLoader)
 	}
 	s.ram.Load = boot.LoadKernel
@@ -96,7 +96,7 @@ func (s *sensor) runInRAM(ctx context.Context) error {
 		return s.followInRAM(ctx)
 	}
 	say("release %s is on trial in RAM for %s", s.image.Release, t.Confirm)
-	err = s.trial.Wait(ctx, t.Confirm)
+	err := s.trial.Wait(ctx, t.Confirm)
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -117,27 +117,40 @@ func (s *sensor) followInRAM(ctx context.Context) error {
 	if s.trial.Await(ctx, update.Stored) != nil {
 		return nil
 	}
-	medium, _, err := s.lookForMedium()
-	slot, ok := medium.Slot()
-	if err != nil || !ok {
+	medium, err := s.findBase()
+	if err != nil {
+		s.log.Info("whole images are fetched, and no patches", "reason", err)
 		return s.follow(ctx, s.ram)
+	}
+	defer medium.Close()
+	return s.follow(ctx, s.ram)
+}
+
+// findBase has patches made of the slot on the ISO that the machine was started
+// from, for as long as the file it returns is open.
+func (s *sensor) findBase() (*os.File, error) {
+	medium, _, err := s.lookForMedium()
+	if err != nil {
+		return nil, err
+	}
+	slot, ok := medium.Slot()
+	if !ok {
+		return nil, errors.New("the ISO's install sheet names no slot")
 	}
 	disk, err := os.Open("/dev/" + medium.Disk.Name)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer disk.Close()
 	base := io.NewSectionReader(disk, slot.From, slot.Size)
 	digest, err := update.Hash(base)
 	if err != nil {
-		s.log.Warn("reading the medium", "err", err)
-		return s.follow(ctx, s.ram)
+		return nil, errors.Join(err, disk.Close())
 	}
 	s.ram.Base, s.ram.From = base, digest
 	if runs, _ := s.ram.Runs(); runs == (slots.Digest{}) && medium.Sheet.Release == s.image.Release {
 		s.ram.Found(digest)
 	}
-	return s.follow(ctx, s.ram)
+	return disk, nil
 }
 
 // leave has the machine go over to a release that is loaded, once the collector

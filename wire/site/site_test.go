@@ -45,6 +45,7 @@ func TestRefuses(t *testing.T) {
 		{"port 0", func(s *site.Site) { s.Collectors[1] = "host:0" }, `port "0"`},
 		{"no key", func(s *site.Site) { s.Box = site.Key{} }, "box: missing"},
 		{"no such kind", func(s *site.Site) { s.Kinds[0] = "dnss" }, `kinds: no kind "dnss"`},
+		{"no way to live", func(s *site.Site) { s.Live = "updated" }, `live: "updated"`},
 		{"many kinds", func(s *site.Site) { s.Kinds = make([]string, 65) }, "at most 64"},
 		{"a filter without its program", func(s *site.Site) { s.Program = nil }, "filter"},
 		{"a program without its filter", func(s *site.Site) { s.Filter = "" }, "filter"},
