@@ -10,7 +10,9 @@ import (
 
 	"golang.org/x/crypto/nacl/box"
 
+	"github.com/taproot-sensor/taproot/wire/batch"
 	"github.com/taproot-sensor/taproot/wire/enrol"
+	"github.com/taproot-sensor/taproot/wire/record"
 	"github.com/taproot-sensor/taproot/wire/seal"
 	"github.com/taproot-sensor/taproot/wire/session"
 )
@@ -36,6 +38,9 @@ type sensor struct {
 	acks   session.Window
 	number uint64 // of the next batch
 	flight flight
+
+	made     uint64    // records
+	healthAt time.Time // when it last told
 }
 
 // flight is the batch that is under way, if batch is not nil.
@@ -124,12 +129,27 @@ func (n *sensor) welcome(w *enrol.Welcome) {
 	n.socket.add(n)
 }
 
+// health returns a batch that says how many records the sensor has made, itself
+// included, or nil if that is not due.
+func (n *sensor) health(now time.Time) *Batch {
+	if now.Sub(n.healthAt) < healthEvery {
+		return nil
+	}
+	n.healthAt = now
+	b := n.swarm.healths
+	b.Append(&record.Sensor{Time: record.NanosOf(now), Stage: "uplink", Counter: "records_in", Value: int64(n.made + 1)})
+	raw := b.AppendBlock(nil)
+	b.Reset()
+	return &Batch{batch.Append(nil, batch.None, len(raw), raw), 1}
+}
+
 // send begins with the next batch.
 func (n *sensor) send(buf *buffer, b *Batch, now time.Time) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.flight = flight{batch: b, number: n.number, began: now, first: n.packet}
 	n.number++
+	n.made += uint64(b.Records)
 	n.transmit(buf, now)
 }
 

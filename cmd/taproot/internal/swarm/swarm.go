@@ -21,7 +21,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/taproot-sensor/taproot/wire/enrol"
-	"github.com/taproot-sensor/taproot/wire/session"
+	"github.com/taproot-sensor/taproot/wire/record"
 	"github.com/taproot-sensor/taproot/wire/site"
 )
 
@@ -33,6 +33,9 @@ const (
 	joining = 64
 	// resendAfter is how long a batch may wait for its ACK.
 	resendAfter = 500 * time.Millisecond
+	// healthEvery is how often a sensor says how many records it has made: from
+	// that the collector knows what was lost, and what it need not remember.
+	healthEvery = 10 * time.Second
 	// bufferSize is what each socket may hold of ACKs.
 	bufferSize = 1 << 20
 )
@@ -72,8 +75,9 @@ type Swarm struct {
 	cfg     Config
 	sockets []*socket
 	sensors []*sensor
-	ready   chan *sensor  // may send their next batch
-	slots   chan struct{} // batches that may be under way
+	healths *record.Builder // of the batch that is made
+	ready   chan *sensor    // may send their next batch
+	slots   chan struct{}   // batches that may be under way
 
 	joined, datagrams, bytes, again, lost, batches, records atomic.Uint64
 	latency                                                 histogram
@@ -81,7 +85,7 @@ type Swarm struct {
 
 // Open makes the sensors and their sockets.
 func Open(cfg Config) (*Swarm, error) {
-	s := &Swarm{cfg: cfg, ready: make(chan *sensor, cfg.Sensors), slots: make(chan struct{}, cfg.UnderWay)}
+	s := &Swarm{cfg: cfg, healths: record.NewBuilder(record.SensorDef), ready: make(chan *sensor, cfg.Sensors), slots: make(chan struct{}, cfg.UnderWay)}
 	for i := range (cfg.Sensors + sensorsPerSocket - 1) / sensorsPerSocket {
 		conn, err := dial(cfg.Collector, i)
 		if err != nil {
@@ -196,8 +200,11 @@ func (s *Swarm) Send(ctx context.Context) {
 				return
 			}
 		}
-		b := &s.cfg.Batches[next%len(s.cfg.Batches)]
-		pace.wait((len(b.Bytes) + session.MaxChunk - 1) / session.MaxChunk)
+		b := n.health(time.Now())
+		if b == nil {
+			b = &s.cfg.Batches[next%len(s.cfg.Batches)]
+		}
+		pace.wait(int(chunks(b)))
 		n.send(&buf, b, time.Now())
 	}
 }
