@@ -63,8 +63,12 @@ func runInit(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	say("init up") // as far as QEMU's Raspberry Pi comes: it is reset by its watchdog at once
+	s.dog = boot.Watchdog{Timeout: pace(s.board.Watchdog), Healthy: s.healthy, Pinged: func() { s.trial.Show(update.Watchdog) }, Stay: s.untilNext}
+	if err := s.dog.Arm(); err != nil {
+		s.log.Error("watchdog", "err", err)
+	}
 	s.sicken()
-	say("init up")
 	ctx, s.end = context.WithCancel(ctx)
 	defer s.end()
 	if err := boot.WatchPowerButton(onPower(s.end)); err != nil {
@@ -140,10 +144,6 @@ func (s *sensor) prepare() (missing []board.Port, err error) {
 		if err := s.drivers.Load(boot.SoftwareWatchdog); err != nil {
 			s.log.Error("driver", "err", err)
 		}
-	}
-	s.dog = boot.Watchdog{Timeout: pace(s.board.Watchdog), Healthy: s.healthy, Pinged: func() { s.trial.Show(update.Watchdog) }, Stay: s.untilNext}
-	if err := s.dog.Arm(); err != nil {
-		s.log.Error("watchdog", "err", err)
 	}
 	return missing, nil
 }
