@@ -74,7 +74,7 @@ func liveFails(t *testing.T, bad string) {
 	w.expect(`taproot: release one runs in RAM`)
 	w.enrol()
 	w.expect(`taproot: first batch acknowledged`)
-	failed := regexp.MustCompile(`\sone\s+-\s+` + bad + `\s`) // it runs one, is offered nothing, and has failed
+	failed := regexp.MustCompile(`\s0\s+one\s+` + bad + `\s`) // it does not know what runs, is offered what does, and has failed
 	w.eventually("the collector says that "+bad+" has failed", func() bool { return failed.MatchString(w.release("status")) })
 	time.Sleep(8 * time.Second) // of questions
 	if n := w.machine.Console.Count(`taproot: updating`); n > 0 {
