@@ -5,7 +5,6 @@ import (
 	_ "embed"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/taproot-sensor/taproot/board"
@@ -39,15 +38,6 @@ const (
 	grubVolume  = 64 << 10
 	grubEnvAt   = 4 * sector // behind boot sector, two tables and root directory
 )
-
-// GRUBEnvAt returns where on the disk the environment block is.
-func GRUBEnvAt(b *board.Board) (int64, error) {
-	r, ok := b.Region(board.RegionBoot)
-	if !ok {
-		return 0, fmt.Errorf("board %q: its disk has no region %q", b.Name, board.RegionBoot)
-	}
-	return r.Start + grubEnvAt, nil
-}
 
 // GRUBVolume returns the file system that holds an environment block: FAT12 with clusters of one sector (Microsoft FAT32 File System Specification,
 // version 1.03).

@@ -34,9 +34,8 @@ var (
 )
 
 // Install writes a release into the slot that does not run, and arms it: the
-// next reboot, with RebootArgument, is its trial. image fills a
-// slot whole.
-// Until Install returns nil, the running system is the one that starts.
+// next reboot, with RebootArgument, is its trial. image fills a slot whole. Until
+// Install returns nil, the running system is the one that starts.
 func (u *Updater) Install(ctx context.Context, image io.Reader, rel Release) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
