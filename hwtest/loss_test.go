@@ -13,7 +13,7 @@ import (
 func flows(n int) batch.Frame {
 	b := record.NewBuilder(record.FlowDef)
 	for i := range n {
-		b.Append(&record.Flow{Start: record.Nanos(i), ID: uint64(i)})
+		record.Append(b, &record.Flow{Start: record.Nanos(i), ID: uint64(i)})
 	}
 	raw := b.AppendBlock(nil)
 	return batch.Frame{Class: batch.Records, Records: n, Kinds: []batch.KindCount{{Kind: "flow", Records: n}}, Batch: batch.Append(nil, batch.None, len(raw), raw)}

@@ -74,7 +74,7 @@ func linkStatistic(port, name string) int64 {
 func healthFrame(now time.Time, stage string, counters []counter) batch.Frame {
 	b := record.NewBuilder(record.SensorDef)
 	for _, c := range counters {
-		b.Append(&record.Sensor{Time: record.Nanos(now.UnixNano()), Stage: stage, Counter: c.name, Value: c.value})
+		record.Append(b, &record.Sensor{Time: record.Nanos(now.UnixNano()), Stage: stage, Counter: c.name, Value: c.value})
 	}
 	block := b.AppendBlock(nil)
 	return batch.Frame{Class: batch.Health, Records: b.Rows(), Kinds: []batch.KindCount{{Kind: record.SensorDef.Kind, Records: b.Rows()}}, Batch: batch.Append(nil, batch.None, len(block), block)}

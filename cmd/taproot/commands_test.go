@@ -83,7 +83,7 @@ func (s site) fill() {
 	defer j.Close()
 	b := record.NewBuilder(record.DNSDef)
 	for _, name := range []string{"a.example", "b.example", "tab\there\x1b[31m"} {
-		b.Append(&record.DNS{Time: record.NanosOf(time.Now()), Name: name, Answers: []string{"192.0.2.1"}})
+		record.Append(b, &record.DNS{Time: record.NanosOf(time.Now()), Name: name, Answers: []string{"192.0.2.1"}})
 	}
 	raw := b.AppendBlock(nil)
 	j.Append(journal.Entry{Sensor: sensorID, Received: time.Now().UnixNano(), Body: batch.Append(nil, batch.None, len(raw), raw)},

@@ -166,10 +166,10 @@ func TestQueryStreams(t *testing.T) {
 func TestTail(t *testing.T) {
 	r := run(t)
 	b := record.NewBuilder(record.ARPDef)
-	b.Append(&record.ARP{Time: 1, Op: "request"})
-	b.Append(&record.ARP{Time: 2, Op: "reply"})
+	record.Append(b, &record.ARP{Time: 1, Op: "request"})
+	record.Append(b, &record.ARP{Time: 2, Op: "reply"})
 	health := record.NewBuilder(record.SensorDef)
-	health.Append(&record.Sensor{Time: 3, Stage: "decode"})
+	record.Append(health, &record.Sensor{Time: 3, Stage: "decode"})
 	raw := health.AppendBlock(b.AppendBlock(nil))
 	body := batch.Append(nil, batch.None, len(raw), raw)
 	ctx, stop := context.WithCancel(t.Context())

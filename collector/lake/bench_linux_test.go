@@ -31,7 +31,7 @@ func flowBatches(n, rows int) (batches [][]byte) {
 			ts += int64(rnd.IntN(200_000))
 			client, server := byte(rnd.IntN(200)), rnd.IntN(1+rnd.IntN(60_000))
 			packets := uint64(2 + rnd.IntN(1+rnd.IntN(300)))
-			b.Append(&record.Flow{
+			record.Append(b, &record.Flow{
 				Start: record.Nanos(ts), Duration: time.Duration(rnd.Int64N(90e9)), ID: rnd.Uint64(),
 				SrcAddr: netip.AddrFrom4([4]byte{192, 168, 1, client}), SrcPort: uint16(32768 + rnd.IntN(28000)),
 				DstAddr: netip.AddrFrom4([4]byte{203, byte(server >> 16), byte(server >> 8), byte(server)}),

@@ -113,7 +113,7 @@ func (r *running) rows(t testing.TB, kind string) (rows []map[string]any) {
 func arp(times ...time.Time) []byte {
 	b := record.NewBuilder(record.ARPDef)
 	for _, ts := range times {
-		b.Append(&record.ARP{Time: record.NanosOf(ts), Op: "request", SenderAddr: netip.MustParseAddr("192.0.2.1"),
+		record.Append(b, &record.ARP{Time: record.NanosOf(ts), Op: "request", SenderAddr: netip.MustParseAddr("192.0.2.1"),
 			SenderMAC: record.HardwareAddr{2, 0, 0, 0, 0, 0xa}, VLAN: 7})
 	}
 	return b.AppendBlock(nil)
@@ -122,9 +122,9 @@ func arp(times ...time.Time) []byte {
 func TestLakeRow(t *testing.T) {
 	r := start(t, t.TempDir(), lake.Options{})
 	dns := record.NewBuilder(record.DNSDef)
-	dns.Append(&record.DNS{Time: record.NanosOf(day), Flow: 1 << 63, SrcAddr: netip.MustParseAddr("2001:db8::1"), Name: "a.example",
+	record.Append(dns, &record.DNS{Time: record.NanosOf(day), Flow: 1 << 63, SrcAddr: netip.MustParseAddr("2001:db8::1"), Name: "a.example",
 		Answers: []string{"192.0.2.1", "192.0.2.2"}, Response: true, RTT: 5 * time.Millisecond})
-	dns.Append(&record.DNS{Time: record.NanosOf(day) + 1, Name: "b.example"})
+	record.Append(dns, &record.DNS{Time: record.NanosOf(day) + 1, Name: "b.example"})
 	r.send(t, arp(day), dns.AppendBlock(nil))
 	r.flush(t)
 	origin := map[string]any{"sensor": "abcd000000000000", "boot": "01000000000000000000000000000000", "batch": int64(0), "received": day.UnixNano()}

@@ -23,8 +23,8 @@ func TestLakeManyValues(t *testing.T) {
 		for n := i * rows; n < (i+1)*rows; n++ {
 			numbers[n] = int64(rnd.Uint64())
 			ts := record.NanosOf(day) + record.Nanos(n)
-			dns.Append(&record.DNS{Time: ts, Flow: uint64(numbers[n]), Name: wordOf(n), Answers: []string{wordOf(n), "x"}[:n%3]})
-			sensors.Append(&record.Sensor{Time: ts, Counter: wordOf(n), Value: numbers[n]})
+			record.Append(dns, &record.DNS{Time: ts, Flow: uint64(numbers[n]), Name: wordOf(n), Answers: []string{wordOf(n), "x"}[:n%3]})
+			record.Append(sensors, &record.Sensor{Time: ts, Counter: wordOf(n), Value: numbers[n]})
 		}
 		if i < names {
 			r.send(t, dns.AppendBlock(nil))

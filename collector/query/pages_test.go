@@ -24,10 +24,10 @@ func TestQueryPages(t *testing.T) {
 	server := func(n int) netip.Addr { return netip.AddrFrom4([4]byte{203, byte(n >> 16), byte(n >> 8), byte(n)}) }
 	for n := range batches * rows {
 		at := record.NanosOf(ts) + record.Nanos(n)*1e6
-		flows.Append(&record.Flow{Start: at, ID: uint64(n) * 0x9e3779b97f4a7c15, SrcAddr: client, SrcPort: uint16(n), DstAddr: server(n), DstPort: 443, Proto: 6,
+		record.Append(flows, &record.Flow{Start: at, ID: uint64(n) * 0x9e3779b97f4a7c15, SrcAddr: client, SrcPort: uint16(n), DstAddr: server(n), DstPort: 443, Proto: 6,
 			App: []string{"tls", "", "dns"}[n%3], SrcBytes: uint64(n) * 977, State: "SF"})
 		bytes += uint64(n) * 977
-		dns.Append(&record.DNS{Time: at, Name: fmt.Sprintf("%x.example", n*2654435761), Answers: []string{"x", "y"}[:n%3], Response: n%2 == 0})
+		record.Append(dns, &record.DNS{Time: at, Name: fmt.Sprintf("%x.example", n*2654435761), Answers: []string{"x", "y"}[:n%3], Response: n%2 == 0})
 		if (n+1)%rows == 0 {
 			blocks = append(blocks, flows.AppendBlock(nil), dns.AppendBlock(nil))
 			flows.Reset()

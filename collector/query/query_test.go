@@ -94,9 +94,9 @@ func newLake(t *testing.T) string {
 	t.Helper()
 	ts := time.Date(2026, 11, 21, 8, 30, 0, 123456789, time.UTC)
 	dns := record.NewBuilder(record.DNSDef)
-	dns.Append(&record.DNS{Time: record.NanosOf(ts), Flow: 1<<64 - 1, SrcAddr: netip.MustParseAddr("192.0.2.1"), Name: "a.example",
+	record.Append(dns, &record.DNS{Time: record.NanosOf(ts), Flow: 1<<64 - 1, SrcAddr: netip.MustParseAddr("192.0.2.1"), Name: "a.example",
 		Answers: []string{"192.0.2.7", "192.0.2.8"}, Response: true, RTT: time.Millisecond})
-	dns.Append(&record.DNS{Time: record.NanosOf(ts.Add(time.Hour)), Name: "b.example"})
+	record.Append(dns, &record.DNS{Time: record.NanosOf(ts.Add(time.Hour)), Name: "b.example"})
 	novel := "\x05novel\x01\x02\x02ts\x04\x01\x02\x06colour\x08\x06\x01\x03red\x00"
 	dir, l := makeLake(t, ts, dns.AppendBlock(nil), []byte(novel))
 	listed := filepath.Join(dir, l.Manifest().Files[0].Path)

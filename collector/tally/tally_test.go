@@ -22,14 +22,14 @@ func entry(t *testing.T, boot byte, number uint64, flows int, counters ...record
 	if flows > 0 {
 		b := record.NewBuilder(record.FlowDef)
 		for i := range flows {
-			b.Append(&record.Flow{Start: record.Nanos(i)})
+			record.Append(b, &record.Flow{Start: record.Nanos(i)})
 		}
 		raw = b.AppendBlock(raw)
 	}
 	if len(counters) > 0 {
 		b := record.NewBuilder(record.SensorDef)
 		for i := range counters {
-			b.Append(&counters[i])
+			record.Append(b, &counters[i])
 		}
 		raw = b.AppendBlock(raw)
 	}

@@ -25,8 +25,8 @@ func pack(codec batch.Codec, size int, raw []byte) []byte {
 
 func twoBlocks() []byte {
 	arp, health := record.NewBuilder(record.ARPDef), record.NewBuilder(record.SensorDef)
-	arp.Append(&record.ARP{Time: 1, Op: "request"})
-	health.Append(&record.Sensor{Time: 2, Stage: "decode", Counter: "frames", Value: 3})
+	record.Append(arp, &record.ARP{Time: 1, Op: "request"})
+	record.Append(health, &record.Sensor{Time: 2, Stage: "decode", Counter: "frames", Value: 3})
 	return health.AppendBlock(arp.AppendBlock(nil))
 }
 

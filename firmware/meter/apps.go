@@ -39,7 +39,7 @@ type appCounts struct {
 
 func newApps(out *output) *apps {
 	a := &apps{index: newIndex(), out: out, links: newLinks(), certs: make(map[[32]byte]record.X509), count: appCounts{malformed: make(map[string]uint64)}}
-	a.dns = app.NewTransactions(func(rec *record.DNS) { out.add(record.DNSDef, rec) })
+	a.dns = app.NewTransactions(func(rec *record.DNS) { add(out, record.DNSDef, rec) })
 	a.notes = asset.NewNotes()
 	out.notes = a.notes
 	a.violations = newViolations(out)

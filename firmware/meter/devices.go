@@ -155,5 +155,5 @@ func (m *meter) endTurns() {
 
 // newTable returns the table of devices, which reports to the output.
 func (m *meter) newTable() *asset.Table {
-	return asset.NewTable(func(rec *record.Asset) { m.out.add(record.AssetDef, rec) })
+	return asset.NewTable(func(rec *record.Asset) { add(m.out, record.AssetDef, rec) })
 }

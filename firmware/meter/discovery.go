@@ -57,7 +57,7 @@ func (a *apps) icmp(r *flow.Record, p *packet) bool {
 			return true
 		}
 	}
-	a.out.add(record.ICMPDef, &rec)
+	add(a.out, record.ICMPDef, &rec)
 	return true
 }
 
@@ -71,7 +71,7 @@ func (a *apps) ndp(r *flow.Record, p *packet) {
 			return
 		}
 	}
-	a.out.add(record.NDPDef, &rec)
+	add(a.out, record.NDPDef, &rec)
 }
 
 func (a *apps) dhcp6(r *flow.Record, p *packet) bool {
@@ -83,7 +83,7 @@ func (a *apps) dhcp6(r *flow.Record, p *packet) bool {
 	if rec.Message == "" {
 		return false
 	}
-	a.out.add(record.DHCP6Def, &rec)
+	add(a.out, record.DHCP6Def, &rec)
 	return true
 }
 
@@ -97,7 +97,7 @@ func (a *apps) ntp(r *flow.Record, p *packet) bool {
 		a.malformed(r)
 		return false
 	}
-	a.out.add(record.NTPDef, &rec)
+	add(a.out, record.NTPDef, &rec)
 	return true
 }
 
@@ -120,7 +120,7 @@ func (a *apps) localName(r *flow.Record, p *packet) bool {
 	if len(rec.Questions)+len(rec.Answers) == 0 {
 		return false
 	}
-	a.out.add(record.NamesDef, &rec)
+	add(a.out, record.NamesDef, &rec)
 	return true
 }
 
@@ -136,7 +136,7 @@ func (a *apps) ssdp(r *flow.Record, p *packet) bool {
 	if rec.Method == "" {
 		return false
 	}
-	a.out.add(record.SSDPDef, &rec)
+	add(a.out, record.SSDPDef, &rec)
 	return true
 }
 
@@ -152,6 +152,6 @@ func (a *apps) snmp(r *flow.Record, p *packet) bool {
 	if rec.Version == "" {
 		return false
 	}
-	a.out.add(record.SNMPDef, &rec)
+	add(a.out, record.SNMPDef, &rec)
 	return true
 }

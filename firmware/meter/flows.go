@@ -60,7 +60,7 @@ func (m *meter) flowEnded(r *flow.Record, why flow.Reason) {
 	if m.cfg.CommunityID {
 		m.flow.Community = record.CommunityID(m.flow.SrcAddr, m.flow.DstAddr, m.flow.SrcPort, m.flow.DstPort, m.flow.Proto)
 	}
-	m.out.add(record.FlowDef, &m.flow)
+	add(m.out, record.FlowDef, &m.flow)
 }
 
 // words keeps one copy of each text that comes again and again: flows end

@@ -15,7 +15,7 @@ func (a *apps) http(r *flow.Record, p *packet, s *stream) int {
 			client := h.Client
 			rec.Flow = id
 			rec.SrcAddr, rec.SrcPort, rec.DstAddr, rec.DstPort = key.Addr(client), key.Port(client), key.Addr(1-client), key.Port(1-client)
-			a.out.add(record.HTTPDef, rec)
+			add(a.out, record.HTTPDef, rec)
 		})
 		s.state = h
 	}

@@ -31,7 +31,7 @@ func (a *apps) modbus(r *flow.Record, p *packet) bool {
 		if err == nil && (all || rec.Write || rec.Exception != "") {
 			rec.Count = r.Sides[p.From].Packets
 			rec.Time, rec.Flow, rec.SrcAddr, rec.SrcPort, rec.DstAddr, rec.DstPort = head(r, p)
-			a.out.add(record.ModbusDef, &rec)
+			add(a.out, record.ModbusDef, &rec)
 		}
 		return n, err
 	})
@@ -44,7 +44,7 @@ func (a *apps) dnp3(r *flow.Record, p *packet) bool {
 		if err == nil && (all || app.DNP3Changes(rec.Function)) {
 			rec.Count = r.Sides[p.From].Packets
 			rec.Time, rec.Flow, rec.SrcAddr, rec.SrcPort, rec.DstAddr, rec.DstPort = head(r, p)
-			a.out.add(record.DNP3Def, &rec)
+			add(a.out, record.DNP3Def, &rec)
 		}
 		return n, err
 	})
@@ -60,7 +60,7 @@ func (a *apps) s7(r *flow.Record, p *packet) bool {
 		if rec.Message != "" && (all || app.S7Changes(rec.Function)) {
 			rec.Count = r.Sides[p.From].Packets
 			rec.Time, rec.Flow, rec.SrcAddr, rec.SrcPort, rec.DstAddr, rec.DstPort = head(r, p)
-			a.out.add(record.S7Def, &rec)
+			add(a.out, record.S7Def, &rec)
 		}
 		return n, err
 	})
@@ -74,7 +74,7 @@ func (a *apps) enip(r *flow.Record, p *packet) bool {
 		if rec.Command != "" && (all || app.CIPChanges(rec.Service)) {
 			rec.Count = r.Sides[p.From].Packets
 			rec.Time, rec.Flow, rec.SrcAddr, rec.SrcPort, rec.DstAddr, rec.DstPort = head(r, p)
-			a.out.add(record.ENIPDef, &rec)
+			add(a.out, record.ENIPDef, &rec)
 		}
 		return n, err
 	})
@@ -87,7 +87,7 @@ func (a *apps) bacnet(r *flow.Record, p *packet) bool {
 		if rec.PDU != "" && (all || app.BACnetChanges(rec.Service)) {
 			rec.Count = r.Sides[p.From].Packets
 			rec.Time, rec.Flow, rec.SrcAddr, rec.SrcPort, rec.DstAddr, rec.DstPort = head(r, p)
-			a.out.add(record.BACnetDef, &rec)
+			add(a.out, record.BACnetDef, &rec)
 		}
 		return len(b), err
 	})

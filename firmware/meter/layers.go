@@ -60,5 +60,5 @@ func (m *meter) layers(f *capture.Frame, of *packetOf, flow uint64) {
 func (m *meter) header(rec record.Layer) {
 	rec.Time, rec.Flow, rec.Depth = m.layer.Time, m.layer.Flow, m.layer.Depth
 	m.layer = rec
-	m.out.add(record.LayerDef, &m.layer)
+	add(m.out, record.LayerDef, &m.layer)
 }

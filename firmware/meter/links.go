@@ -123,7 +123,7 @@ func (a *apps) lldp(now int64, who speaker, b []byte) {
 		a.count.malformed["lldp"]++
 	}
 	if rec.ChassisID != "" || rec.PortID != "" {
-		a.out.add(record.LLDPDef, &rec)
+		add(a.out, record.LLDPDef, &rec)
 	}
 }
 
@@ -141,5 +141,5 @@ func (a *apps) stp(now int64, who speaker, b []byte) {
 		a.count.malformed["stp"]++
 		return
 	}
-	a.out.add(record.STPDef, &rec)
+	add(a.out, record.STPDef, &rec)
 }

@@ -13,7 +13,7 @@ func (a *apps) arp(now int64, vlan uint16, b []byte) {
 		a.count.malformed["arp"]++
 		return
 	}
-	a.out.add(record.ARPDef, &rec)
+	add(a.out, record.ARPDef, &rec)
 }
 
 func (a *apps) dhcp(r *flow.Record, p *packet) bool {
@@ -27,6 +27,6 @@ func (a *apps) dhcp(r *flow.Record, p *packet) bool {
 	if rec.Message == "" {
 		return false
 	}
-	a.out.add(record.DHCPDef, &rec)
+	add(a.out, record.DHCPDef, &rec)
 	return true
 }

@@ -79,8 +79,8 @@ func newOutput(w io.Writer, maxAge time.Duration, kinds map[string]bool) *output
 	}
 }
 
-// add packs the record that rec points to, of kind def.
-func (o *output) add(def *record.Def, rec any) {
+// add packs a record of kind def.
+func add[T any](o *output, def *record.Def, rec *T) {
 	if o.notes != nil {
 		o.notes.Observe(rec)
 	}
@@ -92,7 +92,7 @@ func (o *output) add(def *record.Def, rec any) {
 	if !b.wanted {
 		return
 	}
-	b.Append(rec)
+	record.Append(b.Builder, rec)
 	b.count++
 	size := b.Size()
 	p.size += size - b.size

@@ -38,6 +38,6 @@ func (a *apps) quic(r *flow.Record, p *packet) bool {
 // quicEnd reports the handshake.
 func (a *apps) quicEnd(s *stream) {
 	if h := s.state.(*app.QUICHandshake); h.Started() {
-		a.out.add(record.QUICDef, &h.QUIC)
+		add(a.out, record.QUICDef, &h.QUIC)
 	}
 }

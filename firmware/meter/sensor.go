@@ -16,7 +16,7 @@ import (
 func (m *meter) sensor(now time.Time) {
 	emit := func(stage, counter string, value uint64) {
 		rec := record.Sensor{Time: record.NanosOf(now), Stage: m.cfg.shard.stage(stage), Counter: counter, Value: int64(value)}
-		m.out.add(record.SensorDef, &rec)
+		add(m.out, record.SensorDef, &rec)
 	}
 	src := m.cfg.Source.Stats()
 	emit("capture", "frames", src.Frames-m.count.foreign)

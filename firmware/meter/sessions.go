@@ -65,7 +65,7 @@ func (a *apps) mqtt(r *flow.Record, p *packet, st *stream) int {
 func (a *apps) mqttEnd(st *stream) {
 	rec := &st.state.(*session[record.MQTT]).rec
 	if rec.Version != "" || rec.ReturnCode != "" || len(rec.Published)+len(rec.Subscribed) > 0 {
-		a.out.add(record.MQTTDef, rec)
+		add(a.out, record.MQTTDef, rec)
 	}
 }
 
@@ -87,6 +87,6 @@ func (a *apps) smb(r *flow.Record, p *packet, st *stream) int {
 
 func (a *apps) smbEnd(st *stream) {
 	if rec := &st.state.(*session[record.SMB]).rec; rec.Version != "" || rec.Auth != "" || len(rec.Shares) > 0 {
-		a.out.add(record.SMBDef, rec)
+		add(a.out, record.SMBDef, rec)
 	}
 }

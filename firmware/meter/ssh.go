@@ -36,6 +36,6 @@ func (a *apps) ssh(r *flow.Record, p *packet, s *stream) int {
 // sshEnd reports the connection.
 func (a *apps) sshEnd(s *stream) {
 	if h := s.state.(*app.SSH); h.Started() {
-		a.out.add(record.SSHDef, h.Record())
+		add(a.out, record.SSHDef, h.Record())
 	}
 }

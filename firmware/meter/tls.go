@@ -99,7 +99,7 @@ func (a *apps) tlsEnd(s *stream) {
 	}
 	h.TLS.ClientCerts = a.certificates(&h.TLS, h.Certs[0], true)
 	h.TLS.ServerCerts = a.certificates(&h.TLS, h.Certs[1], false)
-	a.out.add(record.TLSDef, &h.TLS)
+	add(a.out, record.TLSDef, &h.TLS)
 }
 
 // maxCertificates bounds the certificates that are remembered: reading one
@@ -114,7 +114,7 @@ func (a *apps) certificates(tls *record.TLS, chain [][]byte, client bool) []stri
 		rec.Time, rec.Flow = tls.Time, tls.Flow
 		rec.SrcAddr, rec.DstAddr, rec.DstPort = tls.SrcAddr, tls.DstAddr, tls.DstPort
 		rec.FromClient, rec.Depth = client, uint8(i)
-		a.out.add(record.X509Def, &rec)
+		add(a.out, record.X509Def, &rec)
 		hashes = append(hashes, rec.SHA256)
 		if i == 0 && !client {
 			tls.Subject, tls.Issuer = rec.Subject, rec.Issuer

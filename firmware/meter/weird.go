@@ -63,7 +63,7 @@ func (v *violations) add(now int64, r *flow.Record, from uint8, name, detail str
 }
 
 func (v *violations) write(i int, now int64) {
-	v.out.add(record.WeirdDef, v.list[i])
+	add(v.out, record.WeirdDef, v.list[i])
 	v.list[i].Count, v.last[i] = 0, now
 }
 

@@ -33,7 +33,7 @@ type stats struct {
 func (u *uplink) health(now time.Time) {
 	b := record.NewBuilder(record.SensorDef)
 	add := func(stage, counter string, value uint64) {
-		b.Append(&record.Sensor{Time: record.NanosOf(now), Stage: stage, Counter: counter, Value: int64(value)})
+		record.Append(b, &record.Sensor{Time: record.NanosOf(now), Stage: stage, Counter: counter, Value: int64(value)})
 	}
 	s := &u.stats
 	add("uplink", "batches_in", s.frames+1) // this one too, so that it says all that there is up to itself

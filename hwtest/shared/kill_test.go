@@ -124,7 +124,7 @@ func (l *load) run(ctx context.Context, stop <-chan struct{}) {
 				first := l.next.Add(perBatch) - perBatch
 				b := record.NewBuilder(record.ARPDef)
 				for n := first; n < first+perBatch; n++ {
-					b.Append(&record.ARP{Time: record.NanosOf(start) + record.Nanos(n), Op: "request"})
+					record.Append(b, &record.ARP{Time: record.NanosOf(start) + record.Nanos(n), Op: "request"})
 				}
 				raw := b.AppendBlock(nil)
 				f := batch.Frame{Class: batch.Records, Records: perBatch, Batch: batch.Append(nil, batch.None, len(raw), raw)}

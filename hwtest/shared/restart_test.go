@@ -61,7 +61,7 @@ func fill(t *testing.T, dir string, size int64) {
 	}
 	b := record.NewBuilder(record.ARPDef)
 	for n := range 4000 {
-		b.Append(&record.ARP{Time: record.NanosOf(start) + record.Nanos(n), Op: "request"})
+		record.Append(b, &record.ARP{Time: record.NanosOf(start) + record.Nanos(n), Op: "request"})
 	}
 	raw := b.AppendBlock(nil)
 	e := journal.Entry{Received: start.UnixNano(), Body: batch.Append(nil, batch.None, len(raw), raw)}

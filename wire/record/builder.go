@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
-	"net/netip"
 	"reflect"
 	"slices"
 	"time"
@@ -26,18 +25,30 @@ const (
 const portSize = 2
 
 // A Builder gathers records of one kind into a block. Until Reset it may keep a
-// reference to texts that it was given.
+// reference to texts that it was given, but none to lists of them.
 type Builder struct {
 	def    *Def
-	rows   int
+	rows   int // those that wait too
 	size   int
 	fields []field
 	cols   []column // of each of fields
+
+	waiting  reflect.Value // an array of def.typ
+	base     unsafe.Pointer
+	waits    int
+	waitSize int // of the texts in those that wait, in bytes
+
+	texts []uint32 // where a record has its texts
+	lists []int    // columns that are lists
 
 	order   []place // rows by time
 	code    []byte  // of coded columns
 	scratch scratch
 }
+
+// waitRows is how many records wait at most before they go into their columns,
+// one column after the other: few enough to lie in the fastest cache.
+const waitRows = 16
 
 // place is where a row stands among those that were appended.
 type place struct {
@@ -47,12 +58,19 @@ type place struct {
 
 // NewBuilder returns an empty Builder for kind def.
 func NewBuilder(def *Def) *Builder {
-	b := &Builder{def: def, fields: make([]field, len(def.Fields)), cols: make([]column, len(def.Fields))}
+	b := &Builder{def: def, fields: make([]field, len(def.Fields)), cols: make([]column, len(def.Fields)), waiting: reflect.New(reflect.ArrayOf(waitRows, def.typ)).Elem()}
+	b.base = b.waiting.Addr().UnsafePointer()
 	for i, f := range def.Fields {
 		in := def.typ.Field(i)
 		b.fields[i] = field{at: uint32(in.Offset), load: loadOf(f.Type, in.Type.Size())}
 		b.cols[i].typ = f.Type
 		b.cols[i].coded = f.Type >= Uint && f.Type <= Duration && in.Type.Size() != portSize && def != LayerDef
+		switch f.Type {
+		case String:
+			b.texts = append(b.texts, uint32(in.Offset))
+		case Strings:
+			b.lists = append(b.lists, i)
+		}
 	}
 	return b
 }
@@ -65,72 +83,51 @@ func (b *Builder) Full() bool { return b.rows == MaxRows }
 
 // Size returns about how many bytes AppendBlock would append: a number counts
 // as two bytes, and takes nine at most.
-func (b *Builder) Size() int { return b.size }
+func (b *Builder) Size() int { return b.size + b.waitSize }
 
-// Append adds the record that rec points to. rec must be a pointer to the
-// struct of the builder's kind and the builder must not be Full: either is a
-// bug and panics.
-//
-// Fields are read by their offsets: reflect would take three times as long.
-// Most of a record is zero, for which a field's column is not even looked at.
-func (b *Builder) Append(rec any) {
-	v := reflect.ValueOf(rec)
-	if v.Kind() != reflect.Pointer || v.Type().Elem() != b.def.typ || b.Full() {
-		panic(fmt.Sprintf("record: appending %v to a builder of kind %q with %d rows", v.Type(), b.def.Kind, b.rows))
+// Append adds a record to b. T must be the struct of the kind of b and b must
+// not be Full: either is a bug and panics. It is a function so that the
+// compiler knows T, and the record need not be on the heap.
+func Append[T any](b *Builder, rec *T) {
+	if b.def.typ != reflect.TypeFor[T]() || b.Full() {
+		panic(fmt.Sprintf("record: appending %T to a builder of kind %q with %d rows", *rec, b.def.Kind, b.rows))
 	}
-	base := v.UnsafePointer()
-	size := b.size
-	for i := range b.fields {
-		f := &b.fields[i]
-		p := unsafe.Add(base, f.at)
-		var n int64
-		switch f.load {
-		case loadString:
-			if s := *(*string)(p); s != "" || f.used {
-				f.used = true
-				size += b.cols[i].text(s, b.rows)
-			}
-			continue
-		case loadAddr:
-			if a := (*netip.Addr)(p); f.used || a.IsValid() {
-				f.used = true
-				size += b.cols[i].addr(a, b.rows)
-			}
-			continue
-		case loadMAC:
-			if m := (*HardwareAddr)(p); f.used || *m != (HardwareAddr{}) {
-				f.used = true
-				size += b.cols[i].mac(m, b.rows)
-			}
-			continue
-		case loadStrings:
-			if list := *(*[]string)(p); f.used || len(list) > 0 {
-				f.used = true
-				size += b.cols[i].list(list, b.rows)
-			}
-			continue
-		case load8:
-			n = int64(*(*uint8)(p))
-		case load16:
-			n = int64(*(*uint16)(p))
-		case load32:
-			n = int64(*(*uint32)(p))
-		case load64:
-			n = *(*int64)(p)
-		case loadSigned8:
-			n = int64(*(*int8)(p))
-		case loadSigned16:
-			n = int64(*(*int16)(p))
-		case loadSigned32:
-			n = int64(*(*int32)(p))
-		}
-		if n != 0 || f.used {
-			f.used = true
-			size += b.cols[i].number(n, b.rows)
-		}
+	(*[waitRows]T)(b.base)[b.waits] = *rec
+	b.added(unsafe.Pointer(rec))
+}
+
+// added counts the record at p, which waits now.
+func (b *Builder) added(p unsafe.Pointer) {
+	for _, at := range b.texts {
+		b.waitSize += len(*(*string)(unsafe.Add(p, at)))
+	}
+	for _, i := range b.lists { // their memory is the caller's
+		b.size += b.cols[i].list(*(*[]string)(unsafe.Add(p, b.fields[i].at)), b.rows)
 	}
 	b.rows++
-	b.size = size
+	if b.waits++; b.waits == waitRows {
+		b.settle()
+	}
+}
+
+// settle puts the records that wait into their columns.
+func (b *Builder) settle() {
+	size := b.def.typ.Size()
+	for i, f := range b.fields {
+		values := values{at: unsafe.Add(b.base, f.at), size: size, n: b.waits, row: b.rows - b.waits}
+		switch c := &b.cols[i]; f.load {
+		case loadStrings:
+		case loadString:
+			b.size += c.addTexts(values)
+		case loadAddr:
+			b.size += c.addAddrs(values)
+		case loadMAC:
+			b.size += c.addMACs(values)
+		default:
+			b.size += c.addNumbers(values, f.load)
+		}
+	}
+	b.waits, b.waitSize = 0, 0
 }
 
 // AppendBlock appends the block of all records gathered since Reset, by their
@@ -140,9 +137,10 @@ func (b *Builder) AppendBlock(dst []byte) []byte {
 	if b.rows == 0 {
 		return dst
 	}
+	b.settle()
 	used := 0
-	for i, f := range b.fields {
-		if f.used || i == 0 {
+	for i := range b.cols {
+		if b.cols[i].used() || i == 0 {
 			used++
 		}
 	}
@@ -152,7 +150,7 @@ func (b *Builder) AppendBlock(dst []byte) []byte {
 	b.sort()
 	b.code = b.code[:0]
 	for i := range b.cols {
-		if !b.fields[i].used && i != 0 {
+		if !b.cols[i].used() && i != 0 {
 			continue
 		}
 		dst = appendText(dst, b.def.Fields[i].Name)
@@ -226,12 +224,10 @@ func (b *Builder) appendColumn(dst []byte, c *column) []byte {
 
 // Reset empties the builder and keeps its memory.
 func (b *Builder) Reset() {
-	b.rows, b.size = 0, 0
+	b.rows, b.size, b.waits, b.waitSize = 0, 0, 0, 0
+	b.waiting.SetZero()
 	for i := range b.cols {
-		if b.fields[i].used {
-			b.fields[i].used = false
-			b.cols[i].reset()
-		}
+		b.cols[i].reset()
 	}
 }
 

@@ -35,7 +35,7 @@ func TestCodedNumbers(t *testing.T) {
 			for i := range values {
 				last = next(i, last)
 				values[i] = last
-				b.Append(&record.Flow{Start: record.Nanos(i), SrcBytes: last, RTT: time.Duration(-int64(last)), SrcTTL: uint8(last), SrcMissed: uint32(last)})
+				record.Append(b, &record.Flow{Start: record.Nanos(i), SrcBytes: last, RTT: time.Duration(-int64(last)), SrcTTL: uint8(last), SrcMissed: uint32(last)})
 			}
 			blk, rest, err := record.ParseBlock(b.AppendBlock(nil))
 			if err != nil || len(rest) > 0 {
@@ -60,7 +60,7 @@ func TestCodedNumbers(t *testing.T) {
 func TestCodedVector(t *testing.T) {
 	b := record.NewBuilder(record.ARPDef)
 	for i := range 20 {
-		b.Append(&record.ARP{Time: record.Nanos(1_000_000*i + 1000*(i*i%7)), VLAN: 5})
+		record.Append(b, &record.ARP{Time: record.Nanos(1_000_000*i + 1000*(i*i%7)), VLAN: 5})
 	}
 	const want = "036172701402027473241a04766c616e1217010a0100000000000000000000000000000000000000001500e807efd2e69620efa8965fc03d7a2409ccff1baa49761524"
 	if got := hex.EncodeToString(b.AppendBlock(nil)); got != want {

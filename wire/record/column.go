@@ -6,12 +6,10 @@ import (
 	"unsafe"
 )
 
-// A field is where a record has the value of a column. What is asked of every
-// field of every record is here, and little; the columns are large.
+// A field is where a record has the value of a column.
 type field struct {
 	at   uint32 // offset in the struct
 	load uint8
-	used bool // the column has a value that is not zero
 }
 
 // How a field is read: as a number of so many bits, or as a word.
@@ -41,6 +39,17 @@ func loadOf(typ Type, size uintptr) uint8 {
 	return load8 + uint8(size>>1)
 }
 
+// values are those that some records have of one field.
+type values struct {
+	at   unsafe.Pointer // of the first
+	size uintptr        // from one to the next
+	n    int
+	row  int // of the first
+}
+
+// of returns value i.
+func of[T any](v *values, i int) *T { return (*T)(unsafe.Add(v.at, uintptr(i)*v.size)) }
+
 // column is one column under construction. While all values are zero it keeps
 // none of them: most columns have nothing else.
 type column struct {
@@ -51,61 +60,147 @@ type column struct {
 	lens  []uint32 // Strings: values per row
 	dict  dictionary
 
-	// The value before, of which most are the same, and its word. They are
-	// valid if there is one.
+	// The value before that was not empty, of which most are the same, and its
+	// word.
 	lastText string
 	lastAddr netip.Addr
 	lastMAC  HardwareAddr
 	last     uint32
 }
 
-// again adds the word of the row before.
-func (c *column) again() int {
-	c.index = append(c.index, c.last)
+// used reports whether the column has a value that is not zero.
+func (c *column) used() bool { return len(c.nums) > 0 || len(c.index) > 0 || len(c.lens) > 0 }
+
+// The methods below add values, and return about how many bytes they make.
+
+func (c *column) addTexts(v values) (grew int) {
+	for i := range v.n {
+		switch s := *of[string](&v, i); {
+		case s == "":
+			grew += c.none()
+		case s == c.lastText:
+			c.index = append(c.index, c.last)
+			grew++
+		default:
+			grew += c.word(s, v.row+i)
+			c.lastText = s
+		}
+	}
+	return grew
+}
+
+func (c *column) addAddrs(v values) (grew int) {
+	for i := range v.n {
+		switch a := of[netip.Addr](&v, i); {
+		case !a.IsValid():
+			grew += c.none()
+		case *a == c.lastAddr:
+			c.index = append(c.index, c.last)
+			grew++
+		default:
+			raw := a.As16()
+			b := raw[:]
+			if a.Is4() {
+				b = raw[12:]
+			}
+			grew += c.word(unsafe.String(&b[0], len(b)), v.row+i)
+			c.lastAddr = *a
+		}
+	}
+	return grew
+}
+
+func (c *column) addMACs(v values) (grew int) {
+	for i := range v.n {
+		switch m := of[HardwareAddr](&v, i); {
+		case *m == HardwareAddr{}:
+			grew += c.none()
+		case *m == c.lastMAC:
+			c.index = append(c.index, c.last)
+			grew++
+		default:
+			grew += c.word(unsafe.String(&m[0], len(m)), v.row+i)
+			c.lastMAC = *m
+		}
+	}
+	return grew
+}
+
+// none adds the empty word.
+func (c *column) none() int {
+	if len(c.index) == 0 {
+		return 0
+	}
+	c.index = append(c.index, 0)
 	return 1
 }
 
-// The methods below add the value of a row, and return about how many bytes
-// that makes. The first value of a column is not zero.
-
-func (c *column) addr(a *netip.Addr, row int) int {
-	if len(c.index) > 0 && *a == c.lastAddr {
-		return c.again()
+// word adds a word, which is not empty. Word 0 of a dictionary is the empty one,
+// which the rows before the first word get.
+func (c *column) word(s string, row int) (grew int) {
+	if len(c.index) == 0 {
+		c.dict.find("", false)
+		c.index = slices.Grow(c.index, row+1)[:row]
+		clear(c.index)
+		grew = row
 	}
-	c.lastAddr = *a
-	switch {
-	case a.Is4():
-		raw := a.As4()
-		return c.word(raw[:], row)
-	case a.IsValid():
-		raw := a.As16()
-		return c.word(raw[:], row)
-	}
-	return c.word(nil, row)
+	return grew + c.refer(s)
 }
 
-func (c *column) mac(m *HardwareAddr, row int) int {
-	if len(c.index) > 0 && *m == c.lastMAC {
-		return c.again()
-	}
-	if c.lastMAC = *m; *m == (HardwareAddr{}) {
-		return c.word(nil, row)
-	}
-	return c.word(m[:], row)
+// refer adds a word.
+func (c *column) refer(s string) int {
+	i, grew := c.dict.find(s, c.typ >= String)
+	c.index, c.last = append(c.index, i), i
+	return 1 + grew
 }
 
 // numberSize is about how many bytes a number makes.
 const numberSize = 2
 
-func (c *column) number(n int64, row int) int {
-	grew := numberSize
-	if len(c.nums) == 0 {
-		grew += row * numberSize
-		c.nums = slices.Grow(c.nums, row+1)[:row]
-		clear(c.nums)
+func (c *column) addNumbers(v values, how uint8) int {
+	if len(c.nums) > 0 {
+		row := len(c.nums)
+		c.nums = slices.Grow(c.nums, v.n)[:row+v.n]
+		v.load(c.nums[row:], how)
+		return v.n * numberSize
 	}
-	c.nums = append(c.nums, n)
-	return grew
+	var buf [waitRows]int64
+	if !v.load(buf[:v.n], how) {
+		return 0
+	}
+	c.nums = slices.Grow(c.nums, v.row+v.n)[:v.row]
+	clear(c.nums)
+	c.nums = append(c.nums, buf[:v.n]...)
+	return len(c.nums) * numberSize
+}
+
+// load reads numbers and reports whether any is not zero.
+func (v *values) load(dst []int64, how uint8) bool {
+	switch how {
+	case load8:
+		return loadAs[uint8](v, dst)
+	case load16:
+		return loadAs[uint16](v, dst)
+	case load32:
+		return loadAs[uint32](v, dst)
+	case loadSigned8:
+		return loadAs[int8](v, dst)
+	case loadSigned16:
+		return loadAs[int16](v, dst)
+	case loadSigned32:
+		return loadAs[int32](v, dst)
+	}
+	return loadAs[int64](v, dst)
+}
+
+func loadAs[T uint8 | uint16 | uint32 | int8 | int16 | int32 | int64](v *values, dst []int64) bool {
+	all := int64(0)
+	for i := range dst {
+		n := int64(*of[T](v, i))
+		dst[i] = n
+		all |= n
+	}
+	return all != 0
 }
 
 // int returns the number of a row.
@@ -128,41 +223,14 @@ func (c *column) gather(dst []int64, order []place) []int64 {
 	return dst
 }
 
-func (c *column) text(s string, row int) int {
-	if len(c.index) > 0 && s == c.lastText {
-		return c.again()
-	}
-	c.lastText = s
-	return c.begin(row) + c.refer(s)
-}
-
-func (c *column) word(raw []byte, row int) int {
-	return c.begin(row) + c.refer(unsafe.String(unsafe.SliceData(raw), len(raw)))
-}
-
-// begin gives the rows before the first word the empty one.
-func (c *column) begin(row int) int {
-	if row == 0 || len(c.index) > 0 {
-		return 0
-	}
-	none, grew := c.dict.find("", false)
-	for range row {
-		c.index = append(c.index, none)
-	}
-	return grew + row
-}
-
-// refer adds a word.
-func (c *column) refer(s string) int {
-	i, grew := c.dict.find(s, c.typ >= String)
-	c.index, c.last = append(c.index, i), i
-	return 1 + grew
-}
-
+// list adds the list of a row.
 func (c *column) list(list []string, row int) int {
 	list = list[:min(len(list), MaxValues)]
 	grew := 1
 	if len(c.lens) == 0 {
+		if len(list) == 0 {
+			return 0
+		}
 		c.lens = slices.Grow(c.lens, row+1)[:row]
 		clear(c.lens)
 		grew += row
@@ -175,7 +243,10 @@ func (c *column) list(list []string, row int) int {
 }
 
 func (c *column) reset() {
+	if !c.used() {
+		return
+	}
 	c.nums, c.index, c.lens = c.nums[:0], c.index[:0], c.lens[:0]
-	c.lastText = ""
+	c.lastText, c.lastAddr, c.lastMAC = "", netip.Addr{}, HardwareAddr{}
 	c.dict.reset()
 }

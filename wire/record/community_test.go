@@ -38,12 +38,12 @@ func TestAddCommunityID(t *testing.T) {
 		DstAddr: netip.MustParseAddr("8.8.8.8"), DstPort: 53, Proto: 17,
 	}
 	b := record.NewBuilder(record.FlowDef)
-	b.Append(&flow)
-	b.Append(&record.Flow{Start: 2})
+	record.Append(b, &flow)
+	record.Append(b, &record.Flow{Start: 2})
 	for _, community := range []string{"", "1:theirs"} {
 		flow.Community = community
 		if community != "" {
-			b.Append(&flow)
+			record.Append(b, &flow)
 		}
 		blk, _, err := record.ParseBlock(b.AppendBlock(nil))
 		if err != nil {

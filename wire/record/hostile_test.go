@@ -40,7 +40,7 @@ func TestLongList(t *testing.T) {
 		list[i] = "word"
 	}
 	b := record.NewBuilder(record.DNSDef)
-	b.Append(&record.DNS{Time: 1, Answers: list})
+	record.Append(b, &record.DNS{Time: 1, Answers: list})
 	blk, _, err := record.ParseBlock(b.AppendBlock(nil))
 	if err != nil {
 		t.Fatal(err)

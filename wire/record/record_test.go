@@ -17,13 +17,13 @@ import (
 func dnsBlock(t testing.TB) []byte {
 	t.Helper()
 	b := record.NewBuilder(record.DNSDef)
-	b.Append(&record.DNS{
+	record.Append(b, &record.DNS{
 		Time: 1700000000_000000001, Flow: 1 << 63, SrcAddr: netip.MustParseAddr("192.0.2.1"), SrcPort: 5353,
 		DstAddr: netip.MustParseAddr("2001:db8::53"), DstPort: 53, Name: "taproot.example", QType: "A",
 		Answers: []string{"192.0.2.7", "192.0.2.8"}, RTT: 3 * time.Millisecond, Response: true,
 	})
-	b.Append(&record.DNS{Time: 1700000000_000000002, Name: "bad\xffname" + strings.Repeat("é", record.MaxText), Answers: nil})
-	b.Append(&record.DNS{Time: 1700000001_000000000, Name: "taproot.example", Answers: []string{"192.0.2.8"}, Response: true})
+	record.Append(b, &record.DNS{Time: 1700000000_000000002, Name: "bad\xffname" + strings.Repeat("é", record.MaxText), Answers: nil})
+	record.Append(b, &record.DNS{Time: 1700000001_000000000, Name: "taproot.example", Answers: []string{"192.0.2.8"}, Response: true})
 	return b.AppendBlock(nil)
 }
 
@@ -75,7 +75,7 @@ func flows(n int) (recs []record.Flow, want []string) {
 	recs[1].DstAddr, recs[2].DstAddr = netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("192.0.2.1")
 	for i := range recs {
 		b := record.NewBuilder(record.FlowDef) // of one row: plain
-		b.Append(&recs[i])
+		record.Append(b, &recs[i])
 		blk, _, err := record.ParseBlock(b.AppendBlock(nil))
 		if err != nil {
 			panic(err)
@@ -96,7 +96,7 @@ func TestPacked(t *testing.T) {
 		recs, want := flows(n)
 		b.Reset()
 		for i := range recs {
-			b.Append(&recs[i])
+			record.Append(b, &recs[i])
 		}
 		raw := b.AppendBlock(nil)
 		blk, rest, err := record.ParseBlock(raw)
@@ -130,7 +130,7 @@ func TestPackedNumbers(t *testing.T) {
 	} {
 		b := record.NewBuilder(record.FlowDef)
 		for i, v := range values {
-			b.Append(&record.Flow{Start: record.Nanos(i), SrcBytes: v, Duration: time.Duration(v), RTT: time.Duration(-int64(v))})
+			record.Append(b, &record.Flow{Start: record.Nanos(i), SrcBytes: v, Duration: time.Duration(v), RTT: time.Duration(-int64(v))})
 		}
 		blk, _, err := record.ParseBlock(b.AppendBlock(nil))
 		if err != nil {
@@ -165,13 +165,13 @@ func TestEveryKind(t *testing.T) {
 func TestBuilderReset(t *testing.T) {
 	b := record.NewBuilder(record.ARPDef)
 	rec := &record.ARP{Time: 5, Op: "request", SenderMAC: record.HardwareAddr{2, 0, 0, 0, 0, 1}, VLAN: 7}
-	b.Append(rec)
+	record.Append(b, rec)
 	first := b.AppendBlock(nil)
 	b.Reset()
 	if b.Rows() != 0 || len(b.AppendBlock(nil)) != 0 {
 		t.Error("a builder that was reset has rows")
 	}
-	b.Append(rec)
+	record.Append(b, rec)
 	if diff := cmp.Diff(first, b.AppendBlock(nil)); diff != "" {
 		t.Errorf("block after Reset (-want +got)\n%s", diff)
 	}
@@ -231,12 +231,12 @@ func FuzzParseBlock(f *testing.F) {
 	recs, _ := flows(9)
 	b := record.NewBuilder(record.FlowDef)
 	for i := range recs {
-		b.Append(&recs[i])
+		record.Append(b, &recs[i])
 	}
 	f.Add(b.AppendBlock(nil))
 	recs, _ = flows(300)
 	for i := range recs {
-		b.Append(&recs[i])
+		record.Append(b, &recs[i])
 	}
 	f.Add(b.AppendBlock(nil))
 	f.Add(codedBlock(2, 1, "\x08\x01\x03\xff"))
@@ -267,7 +267,7 @@ func BenchmarkBuilderFlow(b *testing.B) {
 		}
 		rec.Start += 1000
 		rec.SrcPort++
-		bld.Append(&rec)
+		record.Append(bld, &rec)
 	}
 }
 
@@ -276,7 +276,7 @@ func BenchmarkParseFlows(b *testing.B) {
 	const rows = 250
 	builder := record.NewBuilder(record.FlowDef)
 	for i := range rows {
-		builder.Append(&record.Flow{
+		record.Append(builder, &record.Flow{
 			Start: record.Nanos(i * 1e6), Duration: time.Duration(i * 977), ID: uint64(i) * 0x9e3779b97f4a7c15, SrcPort: uint16(32768 + i*37), DstPort: 443, Proto: 6,
 			SrcAddr: netip.AddrFrom4([4]byte{192, 168, 1, byte(i % 60)}), DstAddr: netip.AddrFrom4([4]byte{203, 0, byte(i % 3), byte(i)}),
 			SrcMAC: record.HardwareAddr{2, 0, 0, 0, 0, byte(i % 60)}, App: "tls", SrcBytes: uint64(i * 1461), DstBytes: uint64(i * 99991), State: "SF", End: "fin",

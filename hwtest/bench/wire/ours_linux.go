@@ -120,7 +120,7 @@ func sendAll(ctx context.Context, s site.Site, flows []record.Flow, log *slog.Lo
 	for len(flows) > 0 {
 		n := min(rowsPerBatch, len(flows))
 		for i := range flows[:n] {
-			b.Append(&flows[i])
+			record.Append(b, &flows[i])
 		}
 		flows = flows[n:]
 		raw := b.AppendBlock(nil)

@@ -31,7 +31,7 @@ func FlowBatches(n, rows int, codec batch.Codec, seed uint64, now time.Time) ([]
 		for range rows {
 			ts = ts.Add(time.Duration(rnd.Int64N(int64(time.Minute) / int64(rows))))
 			f := flow(rnd, ts)
-			b.Append(&f)
+			record.Append(b, &f)
 		}
 		raw := b.AppendBlock(nil)
 		b.Reset()

@@ -137,7 +137,7 @@ func (n *sensor) health(now time.Time) *Batch {
 	}
 	n.healthAt = now
 	b := n.swarm.healths
-	b.Append(&record.Sensor{Time: record.NanosOf(now), Stage: "uplink", Counter: "records_in", Value: int64(n.made + 1)})
+	record.Append(b, &record.Sensor{Time: record.NanosOf(now), Stage: "uplink", Counter: "records_in", Value: int64(n.made + 1)})
 	raw := b.AppendBlock(nil)
 	b.Reset()
 	return &Batch{batch.Append(nil, batch.None, len(raw), raw), 1}

@@ -14,11 +14,11 @@ import (
 
 // write makes logs of records of one kind and returns the fields of the lines
 // of one log, by the names in its head.
-func write(t *testing.T, path string, def *record.Def, records ...any) []map[string]string {
+func write[T any](t *testing.T, path string, def *record.Def, records ...*T) []map[string]string {
 	t.Helper()
 	b := record.NewBuilder(def)
 	for _, r := range records {
-		b.Append(r)
+		record.Append(b, r)
 	}
 	block, _, err := record.ParseBlock(b.AppendBlock(nil))
 	if err != nil {
