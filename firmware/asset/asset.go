@@ -14,6 +14,7 @@
 package asset
 
 import (
+	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -37,8 +38,20 @@ const (
 // A device is a record in the making.
 type device struct {
 	rec     record.Asset
+	place   int   // in Table.order
 	changed int64 // Unix ns since when rec has news, 0 for none
 	written int64
+}
+
+// wake returns when the device is to be written, in Unix ns.
+func (d *device) wake() int64 {
+	switch {
+	case d.changed != 0:
+		return d.changed + int64(settle)
+	case int64(d.rec.Last) > d.written:
+		return d.written + int64(repeat)
+	}
+	return math.MaxInt64
 }
 
 // A Table holds the devices. It is not for concurrent use.
@@ -46,6 +59,7 @@ type Table struct {
 	report  func(*record.Asset)
 	devices map[record.HardwareAddr]*device
 	order   []*device // ring of all devices, by when they were found
+	wakes   []int64   // when each is to be written: many are asked, few are due
 	oldest  int
 	byAddr  map[netip.Addr]record.HardwareAddr
 	hand    int   // in order: who is looked at next by Advance
@@ -72,10 +86,12 @@ func (t *Table) device(now record.Nanos, mac record.HardwareAddr) *device {
 	if d == nil {
 		d = &device{rec: record.Asset{MAC: mac, MACVendor: Vendor(mac), First: now}, changed: int64(now)}
 		if len(t.order) < maxDevices {
-			t.order = append(t.order, d)
+			d.place = len(t.order)
+			t.order, t.wakes = append(t.order, d), append(t.wakes, d.wake())
 		} else {
 			t.forget(t.order[t.oldest].rec.MAC)
-			t.order[t.oldest] = d
+			d.place = t.oldest
+			t.order[t.oldest], t.wakes[t.oldest] = d, d.wake()
 			t.oldest = (t.oldest + 1) % maxDevices
 		}
 		t.devices[mac] = d
@@ -107,6 +123,7 @@ func (t *Table) bind(now record.Nanos, d *device, addr netip.Addr) {
 			t.due(was, int64(now))
 			was.rec.Addrs = slices.DeleteFunc(was.rec.Addrs, func(s string) bool { return s == addr.String() })
 			was.change(now)
+			t.wakes[was.place] = was.wake()
 		}
 	}
 	t.byAddr[addr] = d.rec.MAC
@@ -169,11 +186,13 @@ func (t *Table) forget(mac record.HardwareAddr) {
 // a device says, so that what a record has does not depend on when else it is
 // asked.
 func (t *Table) due(d *device, now int64) {
+	at := d.wake()
 	switch {
-	case d.changed != 0 && now-d.changed >= int64(settle):
-		t.write(d, d.changed+int64(settle))
-	case d.changed == 0 && now-d.written >= int64(repeat) && int64(d.rec.Last) > d.written:
-		t.write(d, max(d.written+int64(repeat), int64(d.rec.Last)))
+	case at > now:
+	case d.changed != 0:
+		t.write(d, at)
+	default:
+		t.write(d, max(at, int64(d.rec.Last)))
 	}
 }
 
@@ -198,7 +217,11 @@ func (t *Table) Advance(now int64) {
 	t.looked = now
 	for range min(perRound, len(t.order)) {
 		t.hand = (t.hand + 1) % len(t.order)
-		t.due(t.order[t.hand], now)
+		if t.wakes[t.hand] <= now {
+			d := t.order[t.hand]
+			t.due(d, now)
+			t.wakes[t.hand] = d.wake()
+		}
 	}
 }
 

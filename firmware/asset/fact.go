@@ -68,6 +68,7 @@ type Notes struct {
 	index   map[noteKey]int // in facts
 	facts   []Said
 	dropped uint64
+	most    int // facts that index has had
 }
 
 // A noteKey is a fact and the second in which it is said: a web server says
@@ -105,6 +106,9 @@ func (n *Notes) add(now record.Nanos, f Fact) {
 // Take appends all facts to dst and forgets them.
 func (n *Notes) Take(dst []Said) []Said {
 	dst = append(dst, n.facts...)
+	if n.most = max(n.most, len(n.facts)); len(n.facts) < n.most/8 { // a map that was large takes as long to clear as then
+		n.index, n.most = make(map[noteKey]int), 0
+	}
 	clear(n.index)
 	n.facts = n.facts[:0]
 	return dst

@@ -57,6 +57,7 @@ func (t *Table) learn(now record.Nanos, f *Fact) {
 	case client:
 		d.add(now, &d.rec.Clients, f.text)
 	}
+	t.wakes[d.place] = d.wake()
 }
 
 // Observe notes what a record of any kind says. Those that say nothing of
