@@ -24,8 +24,16 @@ type Ring struct {
 	at    uint32 // offset in the block of the next frame
 	left  uint32 // frames of the block not yet taken
 	owned bool   // the block is ours
+	busy  bool   // the last block was full, and not handed over because its time was up
 	stats Stats
 }
+
+// ringNap is how long a reader that has caught up with a busy port sleeps before
+// it waits for the next block. To be woken for each block, which 10 Gbit/s fill
+// in 0.1 ms, takes as long as all else; and frames that were written a while ago
+// have left the caches of the processor that wrote them, from where they come
+// slowest. The least ring, of 1 MiB, takes 8 ms of 1 Gbit/s.
+const ringNap = time.Millisecond
 
 // OpenRing opens the socket of a ring and maps it, for a process that may do
 // both.
@@ -160,6 +168,9 @@ func (r *Ring) nextBlock() (bool, error) {
 		r.cur = (r.cur + r.size) % len(r.mem)
 		r.owned = false
 	}
+	if r.busy && !r.ready() && r.wait > 0 {
+		time.Sleep(ringNap)
+	}
 	if !r.ready() {
 		if err := r.poll(); err != nil {
 			return false, err
@@ -169,6 +180,7 @@ func (r *Ring) nextBlock() (bool, error) {
 		}
 	}
 	h := r.header()
+	r.busy = h.Block_status&unix.TP_STATUS_BLK_TMO == 0
 	r.owned, r.left, r.at = true, h.Num_pkts, h.Offset_to_first_pkt
 	return true, nil
 }
