@@ -20,6 +20,17 @@ type Frame struct {
 	VLAN     uint16 // its TCI, valid iff VLANType is not 0
 }
 
+// set makes f a frame without a VLAN tag that a port took off. It writes word by
+// word, as the words are read right after: of a frame that is copied as a whole
+// the reader would have to wait for the memory.
+func (f *Frame) set(data []byte, time int64, wireLen, linkType uint32) {
+	f.Data = data
+	f.Time = time
+	f.WireLen = wireLen
+	f.LinkType = linkType
+	f.VLANType, f.VLAN = 0, 0
+}
+
 // A Source gives frames in the order they were captured.
 type Source interface {
 	// NextBatch fills frames from the front and returns how many it filled.

@@ -73,12 +73,8 @@ func (p *pcap) next(w *window, frame *Frame) (bool, error) {
 		return false, errMore
 	}
 	end := pcapRecordHeader + int(size)
-	*frame = Frame{
-		Data:     b[pcapRecordHeader:end:end],
-		Time:     int64(p.order.uint32(b))*1e9 + int64(p.order.uint32(b[4:]))*p.unit,
-		WireLen:  p.order.uint32(b[12:]),
-		LinkType: p.linkType,
-	}
+	at := int64(p.order.uint32(b))*1e9 + int64(p.order.uint32(b[4:]))*p.unit
+	frame.set(b[pcapRecordHeader:end:end], at, p.order.uint32(b[12:]), p.linkType)
 	w.pos += end
 	return true, nil
 }

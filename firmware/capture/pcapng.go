@@ -223,12 +223,7 @@ func (p *pcapng) packet(index uint32, body []byte, frame *Frame) (bool, error) {
 		return false, errShortBlock
 	}
 	p.last = i.nanos(uint64(p.order.uint32(body[4:]))<<32 | uint64(p.order.uint32(body[8:])))
-	*frame = Frame{
-		Data:     data[:size:size],
-		Time:     p.last,
-		WireLen:  p.order.uint32(body[16:]),
-		LinkType: i.linkType,
-	}
+	frame.set(data[:size:size], p.last, p.order.uint32(body[16:]), i.linkType)
 	return true, nil
 }
 
@@ -247,6 +242,6 @@ func (p *pcapng) simple(body []byte, frame *Frame) (bool, error) {
 	if i.snapLen != 0 {
 		size = min(size, uint64(i.snapLen))
 	}
-	*frame = Frame{Data: data[:size:size], Time: p.last, WireLen: wireLen, LinkType: i.linkType}
+	frame.set(data[:size:size], p.last, wireLen, i.linkType)
 	return true, nil
 }

@@ -131,12 +131,7 @@ func frameAt(block []byte, at uint32, f *Frame) bool {
 		return false
 	}
 	addr := (*unix.RawSockaddrLinklayer)(unsafe.Pointer(&block[at+addressOffset]))
-	*f = Frame{
-		Data:     block[start:end:end],
-		Time:     int64(h.Sec)*1e9 + int64(h.Nsec),
-		WireLen:  h.Len,
-		LinkType: linkType(addr.Hatype),
-	}
+	f.set(block[start:end:end], int64(h.Sec)*1e9+int64(h.Nsec), h.Len, linkType(addr.Hatype))
 	if h.Status&unix.TP_STATUS_VLAN_VALID != 0 {
 		f.VLAN = uint16(h.Hv1.Vlan_tci)
 		f.VLANType = unix.ETH_P_8021Q

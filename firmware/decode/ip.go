@@ -40,8 +40,8 @@ func (f *frame) ipv4(at int) Reason {
 	}
 	f.Kind = IP
 	f.TTL, f.TOS, f.Proto = h[8], h[1], h[9]
-	f.Src = mapped(h[12:])
-	f.Dst = mapped(h[16:])
+	mapped(&f.Src, h[12:])
+	mapped(&f.Dst, h[16:])
 	if frag := binary.BigEndian.Uint16(h[6:]); frag&0x3fff != 0 {
 		f.FragID = uint32(binary.BigEndian.Uint16(h[4:]))
 		f.fragment(frag&0x1fff != 0)
@@ -53,11 +53,12 @@ func (f *frame) ipv4(at int) Reason {
 	return OK
 }
 
-// mapped returns an IPv4 address in IPv6 (RFC 4291, section 2.5.5.2). It writes
-// whole words, as they are read again: a byte at a time would stall the reader.
-func mapped(v4 []byte) (a [16]byte) {
+// mapped makes a an IPv4 address in IPv6 (RFC 4291, section 2.5.5.2). It writes
+// the words that are read again: anything smaller or larger would stall the
+// reader.
+func mapped(a *[16]byte, v4 []byte) {
+	binary.BigEndian.PutUint64(a[:], 0)
 	binary.BigEndian.PutUint64(a[8:], 0xffff<<32|uint64(binary.BigEndian.Uint32(v4)))
-	return a
 }
 
 func (f *frame) fragment(later bool) {

@@ -27,7 +27,8 @@ type fragmented struct {
 func NewFragments() *Fragments { return &Fragments{hasher: NewHasher()} }
 
 func (f *Fragments) slot(src, dst *[16]byte, proto uint8, id uint32) (*fragmented, uint64) {
-	k, from := NewKey(src, dst, 0, 0, proto)
+	var k Key
+	from := k.Set(src, dst, 0, 0, proto)
 	k[4] |= uint64(id)<<32 | uint64(from)<<8
 	hash := f.hasher.Hash(&k)
 	return &f.slots[hash%fragmentSlots], hash

@@ -19,18 +19,21 @@ func (k *Key) SetVNI(vni uint32) { k[4] |= uint64(vni&0xffffff) << 8 }
 // VNI returns the virtual network, 0 for none.
 func (k *Key) VNI() uint32 { return uint32(k[4]>>8) & 0xffffff }
 
-// NewKey returns the key of a packet, in which ICMP's types make no difference, and whether it came from the lower end
-// (0) or the higher (1): its index in Record.Sides.
-func NewKey(src, dst *[16]byte, srcPort, dstPort uint16, proto uint8) (Key, uint8) {
+// Set makes k the key of a packet, in which ICMP's types make no difference. It
+// returns whether the packet came from the lower end (0) or the higher (1): its
+// index in Record.Sides.
+func (k *Key) Set(src, dst *[16]byte, srcPort, dstPort uint16, proto uint8) (from uint8) {
 	if proto == protoICMP || proto == protoICMPv6 {
 		srcPort, dstPort = 0, 0
 	}
 	s0, s1 := binary.BigEndian.Uint64(src[:]), binary.BigEndian.Uint64(src[8:])
 	d0, d1 := binary.BigEndian.Uint64(dst[:]), binary.BigEndian.Uint64(dst[8:])
 	if s0 < d0 || s0 == d0 && (s1 < d1 || s1 == d1 && srcPort <= dstPort) {
-		return Key{s0, s1, d0, d1, ports(srcPort, dstPort, proto)}, 0
+		k[0], k[1], k[2], k[3], k[4] = s0, s1, d0, d1, ports(srcPort, dstPort, proto)
+		return 0
 	}
-	return Key{d0, d1, s0, s1, ports(dstPort, srcPort, proto)}, 1
+	k[0], k[1], k[2], k[3], k[4] = d0, d1, s0, s1, ports(dstPort, srcPort, proto)
+	return 1
 }
 
 func ports(low, high uint16, proto uint8) uint64 {

@@ -55,7 +55,7 @@ func (t *table) packet(src, dst string, proto, flags uint8) *flow.Packet {
 	from, to := s.Addr().As16(), d.Addr().As16()
 	t.made++
 	p := &flow.Packet{Time: int64(t.now), Tick: t.clock.At(int64(t.now)), ID: t.made, Flags: flags, WireLen: 100, Payload: 46, TTL: 64, Window: 1}
-	p.Key, p.From = flow.NewKey(&from, &to, s.Port(), d.Port(), proto)
+	p.From = p.Key.Set(&from, &to, s.Port(), d.Port(), proto)
 	p.ICMP, p.Code = uint8(s.Port()), uint8(d.Port())
 	p.Hash = t.Hasher.Hash(&p.Key)
 	return p
@@ -85,8 +85,9 @@ func TestKey(t *testing.T) {
 	} {
 		s, d := netip.MustParseAddrPort(tt[0]), netip.MustParseAddrPort(tt[1])
 		sa, da := s.Addr().As16(), d.Addr().As16()
-		there, from := flow.NewKey(&sa, &da, s.Port(), d.Port(), tcp)
-		back, answer := flow.NewKey(&da, &sa, d.Port(), s.Port(), tcp)
+		var there, back, other flow.Key
+		from := there.Set(&sa, &da, s.Port(), d.Port(), tcp)
+		answer := back.Set(&da, &sa, d.Port(), s.Port(), tcp)
 		if there != back || from == answer {
 			t.Errorf("%v: keys %v from %d, %v from %d", tt, there, from, back, answer)
 		}
@@ -94,7 +95,7 @@ func TestKey(t *testing.T) {
 		if to := netip.AddrPortFrom(there.Addr(answer), there.Port(answer)); got != s || to != d || there.Proto() != tcp {
 			t.Errorf("%v: key gives back %v and %v", tt, got, to)
 		}
-		if other, _ := flow.NewKey(&sa, &da, s.Port(), d.Port(), udp); other == there {
+		if other.Set(&sa, &da, s.Port(), d.Port(), udp); other == there {
 			t.Errorf("%v: the protocol makes no difference", tt)
 		}
 	}
@@ -296,7 +297,7 @@ func TestTableModel(t *testing.T) {
 	addr := func() *[16]byte { return &[16]byte{15: byte(rng.IntN(12))} }
 	for i := range 200_000 {
 		var p flow.Packet
-		p.Key, p.From = flow.NewKey(addr(), addr(), 1, 2, []uint8{tcp, udp}[rng.IntN(2)])
+		p.From = p.Key.Set(addr(), addr(), 1, 2, []uint8{tcp, udp}[rng.IntN(2)])
 		p.Hash = tab.Hasher.Hash(&p.Key)
 		p.Flags = uint8(rng.IntN(32))
 		p.Time = int64(i) * int64(rng.IntN(3)) * 1e8

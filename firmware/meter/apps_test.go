@@ -12,8 +12,8 @@ import (
 func TestParserPanics(t *testing.T) {
 	a := newApps(newOutput(io.Discard, time.Second, nil))
 	a.dns = nil
-	key, _ := flow.NewKey(new([16]byte), new([16]byte), 1000, 53, protoTCP)
-	r := &flow.Record{ID: 1, Parser: 1, Key: key}
+	r := &flow.Record{ID: 1, Parser: 1}
+	r.Key.Set(new([16]byte), new([16]byte), 1000, 53, protoTCP)
 	query := []byte("\x00\x11\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x01")
 	a.payload(r, &flow.Packet{}, 1, query)
 	if a.count.panics != 1 || r.Parser != parserNone || r.Stream != 0 || len(a.streams.free) != 1 {

@@ -353,7 +353,7 @@ func (m *meter) prepare(f *capture.Frame, of *packetOf, p *flow.Packet) {
 	if meta.Place != decode.Whole {
 		m.joinFragment(f.Time, meta)
 	}
-	p.Key, p.From = flow.NewKey(&meta.Src, &meta.Dst, meta.SrcPort, meta.DstPort, meta.Proto)
+	p.From = p.Key.Set(&meta.Src, &meta.Dst, meta.SrcPort, meta.DstPort, meta.Proto)
 	if meta.VNI != 0 {
 		p.Key.SetVNI(meta.VNI)
 	}
