@@ -104,12 +104,21 @@ type frame struct {
 	*Meta
 }
 
+// set writes field by field: of a struct that is copied as a whole the reader
+// would have to wait for the memory.
+func (f *frame) set(data []byte, wireLen int, m *Meta) {
+	f.data = data
+	f.wireLen = max(wireLen, len(data))
+	f.Meta = m
+}
+
 // Decode fills m from a frame that begins with a header of linkType and had
 // wireLen bytes on the wire. It returns the reason for which the frame must be
 // dropped, or OK.
 func Decode(linkType uint32, data []byte, wireLen int, m *Meta) Reason {
 	*m = Meta{}
-	f := frame{data, max(wireLen, len(data)), m}
+	var f frame
+	f.set(data, wireLen, m)
 	return f.link(linkType)
 }
 
@@ -126,7 +135,8 @@ func Inner(data []byte, wireLen int, outer, m *Meta) Reason {
 	if outer.innerVNI != 0 {
 		m.VNI = outer.innerVNI
 	}
-	f := frame{data, max(wireLen, len(data)), m}
+	var f frame
+	f.set(data, wireLen, m)
 	return f.inside(outer.innerType, int(outer.inner))
 }
 

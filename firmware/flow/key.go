@@ -47,10 +47,16 @@ func (k *Key) is(o *Key) bool {
 
 // Addr returns the address of end 0 or 1.
 func (k *Key) Addr(end uint8) netip.Addr {
+	high, low := k[end*2], k[end*2+1]
+	if high == 0 && low>>32 == 0xffff {
+		var b [4]byte
+		binary.BigEndian.PutUint32(b[:], uint32(low))
+		return netip.AddrFrom4(b)
+	}
 	var b [16]byte
-	binary.BigEndian.PutUint64(b[:], k[end*2])
-	binary.BigEndian.PutUint64(b[8:], k[end*2+1])
-	return netip.AddrFrom16(b).Unmap()
+	binary.BigEndian.PutUint64(b[:], high)
+	binary.BigEndian.PutUint64(b[8:], low)
+	return netip.AddrFrom16(b)
 }
 
 // Port returns the port of end 0 or 1.

@@ -98,12 +98,13 @@ func (c *column) addAddrs(v values) (grew int) {
 			c.index = append(c.index, c.last)
 			grew++
 		default:
-			raw := a.As16()
-			b := raw[:]
 			if a.Is4() {
-				b = raw[12:]
+				raw := a.As4()
+				grew += c.word(unsafe.String(&raw[0], len(raw)), v.row+i)
+			} else {
+				raw := a.As16()
+				grew += c.word(unsafe.String(&raw[0], len(raw)), v.row+i)
 			}
-			grew += c.word(unsafe.String(&b[0], len(b)), v.row+i)
 			c.lastAddr = *a
 		}
 	}
