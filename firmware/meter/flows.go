@@ -16,7 +16,7 @@ func (m *meter) flowEnded(r *flow.Record, why flow.Reason) {
 	client, server := r.Client, 1-r.Client
 	src, dst := &r.Sides[client], &r.Sides[server]
 	m.history = r.AppendHistory(m.history[:0])
-	m.flow = record.Flow{
+	rec := record.Flow{
 		Start:      record.Nanos(r.First),
 		Duration:   time.Duration(r.Last - r.First),
 		ID:         r.ID,
@@ -53,14 +53,14 @@ func (m *meter) flowEnded(r *flow.Record, why flow.Reason) {
 		End:        why.String(),
 	}
 	if r.Key.Proto() == protoTCP {
-		m.flow.SrcMissed, m.flow.DstMissed = r.Missed(client), r.Missed(server)
-		m.flow.SrcRetransmits, m.flow.DstRetransmits = r.Retransmits(client), r.Retransmits(server)
-		m.flow.SrcOutOfOrder, m.flow.DstOutOfOrder = src.OutOfOrder, dst.OutOfOrder
+		rec.SrcMissed, rec.DstMissed = r.Missed(client), r.Missed(server)
+		rec.SrcRetransmits, rec.DstRetransmits = r.Retransmits(client), r.Retransmits(server)
+		rec.SrcOutOfOrder, rec.DstOutOfOrder = src.OutOfOrder, dst.OutOfOrder
 	}
 	if m.cfg.CommunityID {
-		m.flow.Community = record.CommunityID(m.flow.SrcAddr, m.flow.DstAddr, m.flow.SrcPort, m.flow.DstPort, m.flow.Proto)
+		rec.Community = record.CommunityID(rec.SrcAddr, rec.DstAddr, rec.SrcPort, rec.DstPort, rec.Proto)
 	}
-	add(m.out, record.FlowDef, &m.flow)
+	add(m.out, record.FlowDef, &rec)
 }
 
 // words keeps one copy of each text that comes again and again: flows end

@@ -26,14 +26,13 @@ var layerNames = func() (names [256]string) {
 // layers writes one record for each header of a packet, from the outside in.
 func (m *meter) layers(f *capture.Frame, of *packetOf, flow uint64) {
 	meta := &of.meta
-	m.layer = record.Layer{Time: record.Nanos(f.Time), Flow: flow, Depth: of.depth}
 	if of.depth == 0 {
 		if src, dst := decode.MACs(f.LinkType, f.Data); src != ([6]byte{}) {
-			m.header(record.Layer{Layer: "ethernet", SrcMAC: src, DstMAC: dst, Length: f.WireLen})
+			m.header(f, of, flow, record.Layer{Layer: "ethernet", SrcMAC: src, DstMAC: dst, Length: f.WireLen})
 		}
 		for _, id := range [...]uint16{meta.VLAN, meta.InnerVLAN} {
 			if id != 0 {
-				m.header(record.Layer{Layer: "vlan", VLAN: id})
+				m.header(f, of, flow, record.Layer{Layer: "vlan", VLAN: id})
 			}
 		}
 	}
@@ -45,7 +44,7 @@ func (m *meter) layers(f *capture.Frame, of *packetOf, flow uint64) {
 	if meta.Place != decode.Whole {
 		ip.FragID = meta.FragID
 	}
-	m.header(ip)
+	m.header(f, of, flow, ip)
 	if meta.Place == decode.Later {
 		return
 	}
@@ -53,12 +52,11 @@ func (m *meter) layers(f *capture.Frame, of *packetOf, flow uint64) {
 	if meta.Proto == protoTCP {
 		transport.Flags, transport.Seq, transport.Ack, transport.Window = meta.Flags, meta.Seq, meta.Ack, meta.Window
 	}
-	m.header(transport)
+	m.header(f, of, flow, transport)
 }
 
-// header writes one header of the packet that m.layer began with.
-func (m *meter) header(rec record.Layer) {
-	rec.Time, rec.Flow, rec.Depth = m.layer.Time, m.layer.Flow, m.layer.Depth
-	m.layer = rec
-	add(m.out, record.LayerDef, &m.layer)
+// header writes one header of a packet.
+func (m *meter) header(f *capture.Frame, of *packetOf, flow uint64, rec record.Layer) {
+	rec.Time, rec.Flow, rec.Depth = record.Nanos(f.Time), flow, of.depth
+	add(m.out, record.LayerDef, &rec)
 }

@@ -76,10 +76,8 @@ type meter struct {
 	tick    uint32 // of the frame
 	turn    uint32 // of devices
 	devices *devices
-	number  uint64       // of the frame, from cfg.FirstFlow on
-	flow    record.Flow  // scratch
-	layer   record.Layer // scratch
-	history []byte       // scratch
+	number  uint64 // of the frame, from cfg.FirstFlow on
+	history []byte // scratch
 	words   words
 
 	count    counts
