@@ -19,21 +19,24 @@ type Ring struct {
 	fd    int
 	wait  int // milliseconds
 	mem   []byte
-	size  int    // of a block
-	cur   int    // offset in mem of the block in use
-	at    uint32 // offset in the block of the next frame
-	left  uint32 // frames of the block not yet taken
-	owned bool   // the block is ours
-	busy  bool   // the last block was full, and not handed over because its time was up
+	size  int           // of a block
+	cur   int           // offset in mem of the block in use
+	at    uint32        // offset in the block of the next frame
+	left  uint32        // frames of the block not yet taken
+	owned bool          // the block is ours
+	pace  time.Duration // in which the last block was filled, 0 if its time was up before
 	stats Stats
 }
 
-// ringNap is how long a reader that has caught up with a busy port sleeps before
-// it waits for the next block. To be woken for each block, which 10 Gbit/s fill
-// in 0.1 ms, takes as long as all else; and frames that were written a while ago
-// have left the caches of the processor that wrote them, from where they come
-// slowest. The least ring, of 1 MiB, takes 8 ms of 1 Gbit/s.
-const ringNap = time.Millisecond
+// A reader that has caught up with a busy port naps for as long as it takes to
+// fill one block in napBlocks, but not for longer than longestNap, before it waits
+// for the next block. To be woken for each block, which 10 Gbit/s fill in 0.1 ms,
+// takes as long as all else; and frames that were written a while ago have left
+// the cache of the processor that wrote them, from where they come slowest.
+const (
+	napBlocks  = 16
+	longestNap = time.Millisecond
+)
 
 // OpenRing opens the socket of a ring and maps it, for a process that may do
 // both.
@@ -163,8 +166,8 @@ func (r *Ring) nextBlock() (bool, error) {
 		r.cur = (r.cur + r.size) % len(r.mem)
 		r.owned = false
 	}
-	if r.busy && !r.ready() && r.wait > 0 {
-		time.Sleep(ringNap)
+	if !r.ready() && r.wait > 0 {
+		r.nap()
 	}
 	if !r.ready() {
 		if err := r.poll(); err != nil {
@@ -175,9 +178,23 @@ func (r *Ring) nextBlock() (bool, error) {
 		}
 	}
 	h := r.header()
-	r.busy = h.Block_status&unix.TP_STATUS_BLK_TMO == 0
+	r.pace = 0
+	if h.Block_status&unix.TP_STATUS_BLK_TMO == 0 {
+		first, last := &h.Ts_first_pkt, &h.Ts_last_pkt // in nanoseconds, whatever the name
+		r.pace = time.Duration(int64(last.Sec)-int64(first.Sec))*time.Second + time.Duration(int64(last.Usec)-int64(first.Usec))
+	}
 	r.owned, r.left, r.at = true, h.Num_pkts, h.Offset_to_first_pkt
 	return true, nil
+}
+
+// nap lets a busy port fill some blocks.
+func (r *Ring) nap() {
+	d := min(r.pace*time.Duration(len(r.mem)/r.size)/napBlocks, longestNap)
+	if d <= 0 {
+		return
+	}
+	timeout := unix.NsecToTimespec(int64(d))
+	_, _ = unix.Ppoll(nil, &timeout, nil) // a signal ends it early
 }
 
 func (r *Ring) ready() bool {
