@@ -2,8 +2,10 @@ package record_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -114,6 +116,51 @@ func TestPacked(t *testing.T) {
 			if _, _, err := record.ParseBlock(raw[:size]); err == nil {
 				t.Fatalf("%d rows: block cut at %d of %d bytes was taken", n, size, len(raw))
 			}
+		}
+	}
+}
+
+// A column may begin at any row, and what a caller does with its record and the
+// memory of a list afterwards is its own affair.
+func TestBuilderKeepsRows(t *testing.T) {
+	const rows = 50
+	for begin := range rows {
+		b := record.NewBuilder(record.DNSDef)
+		rec, list := record.DNS{}, make([]string, 1)
+		var want []string
+		for row := range rows {
+			rec = record.DNS{Time: record.Nanos(row + 1)}
+			if row >= begin && row%3 != 1 {
+				list[0] = strconv.Itoa(row)
+				rec.ID, rec.Name, rec.Answers = uint16(row), "n"+list[0], list
+				rec.SrcAddr = netip.AddrFrom4([4]byte{10, 0, 0, byte(row % 4)})
+			}
+			record.Append(b, &rec)
+			want = append(want, fmt.Sprint(rec.Time, rec.ID, rec.Name, rec.SrcAddr, rec.Answers))
+		}
+		rec, list[0] = record.DNS{}, "gone"
+		if b.Rows() != rows {
+			t.Fatalf("%d rows, want %d", b.Rows(), rows)
+		}
+		blk, _, err := record.ParseBlock(b.AppendBlock(nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for row := range blk.Rows {
+			var r struct {
+				Name    string     `json:"name"`
+				ID      uint16     `json:"id"`
+				SrcAddr netip.Addr `json:"src_addr"`
+				Answers []string   `json:"answers"`
+			}
+			if err := json.Unmarshal(blk.AppendJSON(nil, row), &r); err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, fmt.Sprint(row+1, r.ID, r.Name, r.SrcAddr, r.Answers))
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("columns begin at row %d (-want +got)\n%s", begin, diff)
 		}
 	}
 }
