@@ -1,7 +1,5 @@
 package record
 
-import "slices"
-
 // The coder of coded columns is an adaptive binary range coder, as that of LZMA:
 // each bit costs what it surprises a model, which learns from it. Models begin
 // anew with each column, as a batch is read by itself.
@@ -37,14 +35,12 @@ func (m *model) split(width, mask uint64) (part, below uint64) {
 	return bound ^ (bound^(width-bound))&mask, bound & mask
 }
 
-// fresh makes n models that have seen nothing.
-func fresh(models []model, n int) []model {
-	models = slices.Grow(models[:0], n)[:n]
+// fresh makes models that have seen nothing.
+func fresh(models []model) {
 	models[0] = model{zero: 1 << 15}
-	for done := 1; done < n; done *= 2 {
+	for done := 1; done < len(models); done *= 2 {
 		copy(models[done:], models[:done])
 	}
-	return models
 }
 
 // The coder's numbers have 48 bits; whenever the width has less than 32, two

@@ -143,14 +143,22 @@ type numberModels struct {
 	first, next  []model // trees; the class and what follows
 }
 
-func (s *scratch) modelsOf(how byte) numberModels {
+// flagModels and mostModels are how many models a column has for what differs,
+// and has at most in all.
+const (
+	flagModels = groupModels + rowModels
+	mostModels = flagModels + 1<<(howMost-howClass+1) + topModels
+)
+
+// modelsOf makes the models of a column in buf.
+func modelsOf(buf *[mostModels]model, how byte) numberModels {
 	first, next := byteModels, 0
 	if how >= howClass {
 		first, next = 1<<classBits(how), topModels
 	}
-	const flags = groupModels + rowModels
-	s.models = fresh(s.models, flags+first+next)
-	return numberModels{s.models[:groupModels], s.models[groupModels:flags], s.models[flags:][:first], s.models[flags+first:]}
+	m := buf[:flagModels+first+next]
+	fresh(m)
+	return numberModels{m[:groupModels], m[groupModels:flagModels], m[flagModels:][:first], m[flagModels+first:]}
 }
 
 // values writes a number for each row, but for one that is the same as that of
@@ -159,7 +167,7 @@ func (e *encoder) values(s *scratch, how byte, nums []int64) {
 	if how == howNone {
 		return
 	}
-	m := s.modelsOf(how)
+	m := modelsOf(&s.models, how)
 	groups, rows, prev := uint64(0), uint64(0), int64(0)
 	for at := 0; at < len(nums); at += groupRows {
 		end := min(at+groupRows, len(nums))
@@ -211,8 +219,8 @@ func (d *decoder) values(how byte, nums []int64) {
 	if how == howNone {
 		return
 	}
-	var s scratch
-	m := s.modelsOf(how)
+	var buf [mostModels]model
+	m := modelsOf(&buf, how)
 	groups, rows, prev := uint64(0), uint64(0), int64(0)
 	for at := 0; at < len(nums); at += groupRows {
 		group := nums[at:min(at+groupRows, len(nums))]

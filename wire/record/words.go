@@ -13,7 +13,7 @@ type scratch struct {
 	nums   []int64
 	words  []uint32 // those that the rows have, in the order in which they come
 	named  []uint32 // by word: its place in words + 1, 0 for none yet
-	models []model
+	models [mostModels]model
 }
 
 // appendBits appends a bit for each row.
