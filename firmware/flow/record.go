@@ -12,7 +12,7 @@ type Side struct {
 	// at its largest value.
 	OutOfOrder uint16
 
-	seen  uint16 // letters of the history that it has, and seqKnown
+	seen  uint16 // letters of the history that it has, seqKnown, and the state of a TCP endpoint
 	Flags uint8  // of TCP, or-ed
 	TTL   uint8  // of the first packet
 	TOS   uint8  // of the first packet
@@ -53,53 +53,6 @@ type Record struct {
 // answered reports whether both ends of the flow have sent something.
 func (r *Record) answered() bool { return r.Sides[0].Packets > 0 && r.Sides[1].Packets > 0 }
 
-// State returns how far the connection got, in the words of Zeek's conn.log
-// (conn_state): S0 is an attempt without answer, S1 established, S2 and S3
-// closed by one end only, SF closed by both, REJ refused, RSTO and RSTR reset
-// by the client and by the server, RSTOS0 and RSTRH reset without a full
-// handshake, SH and SHR closed without one, OTH anything else.
-func (r *Record) State() string {
-	c, s := &r.Sides[r.Client], &r.Sides[1-r.Client]
-	switch r.Key.Proto() {
-	case protoTCP:
-	case protoUDP:
-		if s.Packets == 0 {
-			return "S0"
-		}
-		return "SF"
-	default:
-		return "OTH"
-	}
-	began, accepted := c.seen&sentSYN != 0, s.seen&sentSYNACK != 0
-	switch {
-	case s.seen&sentRST != 0 && began && !accepted,
-		c.seen&s.seen&sentRST != 0 && c.Payload+s.Payload == 0:
-		return "REJ"
-	case s.seen&sentRST != 0:
-		return either(began || c.seen&sentFIN != 0, "RSTR", "RSTRH")
-	case c.seen&sentRST != 0:
-		return either(accepted || s.seen&sentFIN != 0, "RSTO", "RSTOS0")
-	case c.seen&s.seen&sentFIN != 0:
-		return "SF"
-	case c.seen&sentFIN != 0:
-		return either(accepted, "S2", "SH")
-	case s.seen&sentFIN != 0:
-		return either(began, "S3", "SHR")
-	case began && accepted:
-		return "S1"
-	case began && s.Packets == 0:
-		return "S0"
-	}
-	return "OTH"
-}
-
-func either(first bool, a, b string) string {
-	if first {
-		return a
-	}
-	return b
-}
-
 // Port returns the port of an end. For ICMP the client's is the type and the
 // server's the code of the first packet.
 func (r *Record) Port(end uint8) uint16 {
@@ -137,7 +90,8 @@ func (r *Record) Retransmits(end uint8) uint32 { return r.ends[end].retransmits 
 
 // AppendHistory appends the history of the flow, in the letters of Zeek's
 // conn.log: S SYN, H SYN with ACK, A a bare ACK, D payload, F FIN, R RST, T
-// payload again, G a gap, W a window of zero, Q flags that exclude each other,
-// ^ a flow that began with the answer. A letter of the client is large, one of
-// the server small, and each comes once.
+// payload again, G a gap, W a window of zero, Q a SYN with FIN or RST, I a FIN with
+// RST, ^ a flow that began with the answer. A packet with SYN, FIN or RST has
+// the letter of that alone, whatever payload it has. A letter of the client is
+// large, one of the server small, and each comes once.
 func (r *Record) AppendHistory(b []byte) []byte { return r.history.appendTo(b, r.Client) }

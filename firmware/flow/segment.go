@@ -27,7 +27,7 @@ func (r *Record) segment(p *Packet) {
 	if p.Flags&(flagSYN|flagFIN) != 0 {
 		size++
 	}
-	end := p.Seq + size
+	end, note := p.Seq+size, uint16(0)
 	switch jump := int32(p.Seq - e.next); {
 	case s.seen&seqKnown == 0:
 		s.seen |= seqKnown
@@ -46,12 +46,17 @@ func (r *Record) segment(p *Packet) {
 		r.again(p, size)
 		if int32(end-e.next) > 0 {
 			e.next = end
+		} else if p.Payload > 0 {
+			note = sentAgain
 		}
 	}
-	if p.Payload > 0 {
+	if p.Payload > 0 && p.Flags&(flagSYN|flagFIN) == 0 {
 		r.note(p.From, sentData)
 	}
-	if p.Window == 0 {
+	if note != 0 {
+		r.note(p.From, note)
+	}
+	if p.Window == 0 && r.Sides[1-p.From].state() != finSent { // else nobody is there to fill it
 		r.note(p.From, sentZeroWindow)
 	}
 	if p.Flags&flagACK == 0 {
@@ -75,9 +80,6 @@ func (r *Record) again(p *Packet, size uint32) {
 		}
 	default:
 		e.retransmits++
-		if p.Payload > 0 {
-			r.note(p.From, sentAgain)
-		}
 	}
 }
 

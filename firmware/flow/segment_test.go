@@ -45,7 +45,7 @@ func TestSegments(t *testing.T) {
 		{name: "segment again", history: "ShADTa", again: [2]uint32{1, 0}, rtt: 2 * time.Millisecond, segments: []segment{
 			c(ack, 101, 201, 50), c(ack, 101, 201, 50), s(ack, 201, 151, 0),
 		}},
-		{name: "out of order", history: "ShADa", outOfOrder: [2]uint16{1, 0}, rtt: 2 * time.Millisecond, segments: []segment{
+		{name: "out of order", history: "ShADTa", outOfOrder: [2]uint16{1, 0}, rtt: 2 * time.Millisecond, segments: []segment{
 			c(ack, 151, 201, 50), c(ack, 101, 201, 50), s(ack, 201, 201, 0),
 		}},
 		{name: "gap in the middle", history: "ShADaG", missed: [2]uint32{50, 0}, rtt: 2 * time.Millisecond, segments: []segment{
@@ -54,10 +54,10 @@ func TestSegments(t *testing.T) {
 		{name: "gap at the end", history: "ShADaG", missed: [2]uint32{100, 0}, rtt: 2 * time.Millisecond, segments: []segment{
 			c(ack, 101, 201, 50), s(ack, 201, 251, 0),
 		}},
-		{name: "lost before the tap", history: "ShADa", outOfOrder: [2]uint16{1, 0}, rtt: 2 * time.Millisecond, segments: []segment{
+		{name: "lost before the tap", history: "ShADaT", outOfOrder: [2]uint16{1, 0}, rtt: 2 * time.Millisecond, segments: []segment{
 			c(ack, 151, 201, 50), s(ack, 201, 101, 0), c(ack, 101, 201, 50), s(ack, 201, 201, 0),
 		}},
-		{name: "keep-alive", history: "ShADa", rtt: 2 * time.Millisecond, segments: []segment{
+		{name: "keep-alive", history: "ShADaT", rtt: 2 * time.Millisecond, segments: []segment{
 			c(ack, 101, 201, 50), s(ack, 201, 151, 0), c(ack, 150, 201, 0), c(ack, 150, 201, 1), s(ack, 201, 151, 0),
 		}},
 		{name: "sequence numbers wrap", bare: true, history: "Da", segments: []segment{
@@ -72,8 +72,16 @@ func TestSegments(t *testing.T) {
 		{name: "began with the answer", bare: true, history: "^hR", segments: []segment{
 			s(syn|ack, 200, 101, 0), c(rst, 101, 0, 0),
 		}},
-		{name: "zero window and bad flags", bare: true, history: "SQFwa", segments: []segment{
-			c(syn|fin, 100, 0, 0), {true, ack, 200, 101, 0, 0},
+		{name: "zero window", history: "ShADwa", rtt: 2 * time.Millisecond, segments: []segment{
+			c(ack, 101, 201, 50), {true, ack, 201, 151, 0, 0},
+		}},
+		{name: "nobody is there to fill the window", history: "ShAFa", rtt: 2 * time.Millisecond, segments: []segment{
+			c(fin|ack, 101, 201, 50), {true, ack, 201, 152, 0, 0},
+		}},
+		{name: "bad flags", bare: true, history: "Qa", segments: []segment{c(syn|fin, 100, 0, 0), s(ack, 200, 101, 0)}},
+		{name: "FIN with RST", history: "ShAI", rtt: 2 * time.Millisecond, segments: []segment{c(fin|rst|ack, 101, 201, 0)}},
+		{name: "payload with FIN", history: "ShAFf", rtt: 2 * time.Millisecond, segments: []segment{
+			c(fin|ack, 101, 201, 50), s(fin|ack, 201, 152, 10),
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
