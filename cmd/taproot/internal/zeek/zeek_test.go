@@ -117,6 +117,39 @@ func TestDNS(t *testing.T) {
 	expect(t, rows[2], "query", "-", "qtype", "-", "qclass", "-", "rcode", "23", "rejected", "T")
 }
 
+// TestDNSAnswers: answers in Zeek's words.
+func TestDNSAnswers(t *testing.T) {
+	answer := func(qtype string, answers ...string) *record.DNS {
+		return &record.DNS{Time: 1, Proto: 17, Response: true, RCode: "NOERROR", QType: qtype, Answers: answers}
+	}
+	rows := write(t, "dns", record.DNSDef,
+		answer("MX", "alias.example", "10 a.example", "20 b.example"),
+		answer("SRV", "1 2 5060 sip.example"),
+		answer("SOA", "ns.example admin.example 1 2 3 4 5"),
+		answer("TXT", "alias.example", `"v=spf1 -all" "a\"b\009c\\"`),
+		&record.DNS{Time: 1, Response: true, RCode: "REFUSED"},
+		&record.DNS{Time: 1, Response: true, RCode: "REFUSED", EDNS: true},
+	)
+	for i, want := range []string{"alias.example,a.example,b.example", "sip.example", "ns.example", `alias.example,TXT 11 v=spf1 -all TXT 6 a"b\x09c\\`, "-", "-"} {
+		expect(t, rows[i], "answers", want)
+	}
+	expect(t, rows[4], "rejected", "T")
+	expect(t, rows[5], "rejected", "F")
+}
+
+// TestHTTP: hosts without ports, no body where there is none, and missed bytes of
+// connections that were established.
+func TestHTTP(t *testing.T) {
+	rows := write(t, "http", record.HTTPDef,
+		&record.HTTP{Time: 1, Method: "HEAD", Host: "h.example:8080", Status: 200, Size: 5},
+		&record.HTTP{Time: 1, Method: "GET", Host: "[2001:db8::1]:80", Status: 200, Size: 5},
+		&record.HTTP{Time: 1, Method: "GET", Host: "[2001:db8::1]", Status: 304, Size: 5},
+	)
+	expect(t, rows[0], "host", "h.example", "response_body_len", "0")
+	expect(t, rows[1], "host", "[2001:db8::1]", "response_body_len", "5")
+	expect(t, rows[2], "host", "[2001:db8::1]", "response_body_len", "0")
+}
+
 func TestText(t *testing.T) {
 	for _, tt := range []struct{ in, want string }{
 		{"", ""}, {"plain", "plain"}, {"tab\tline\n", `tab\x09line\x0a`}, {`back\slash`, `back\\slash`}, {"grüße", "grüße"},
