@@ -8,15 +8,14 @@ type Side struct {
 	Bytes   uint64 // of frames, on the wire
 	Payload uint64 // above the transport header, on the wire
 
-	// OutOfOrder counts TCP segments that came behind a later one. It stops
-	// at its largest value.
-	OutOfOrder uint16
+	// OutOfOrder counts TCP segments that came behind a later one, Retransmits
+	// those that were seen before. They stop at their largest value.
+	OutOfOrder  uint16
+	Retransmits uint16
 
 	seen  uint16 // letters of the history that it has, seqKnown, and the state of a TCP endpoint
 	Flags uint8  // of TCP, or-ed
 	TTL   uint8  // of the first packet
-	TOS   uint8  // of the first packet
-	ECN   uint8  // bits of all packets, or-ed
 }
 
 // A Record is a flow in the table. It holds no pointers, so the garbage
@@ -24,15 +23,16 @@ type Side struct {
 // first half.
 type Record struct {
 	Key       Key
-	Last      int64  // Unix ns of the last packet
-	touched   uint32 // table clock of the last packet, in seconds
-	Stream    uint32 // the caller's: which reassembly state belongs to the flow
-	App       uint8  // the caller's: the application protocol
-	Parser    uint8  // the caller's: who wants its payload
-	Client    uint8  // end that opened the flow
-	closed    uint8  // Reason, once TCP has ended
-	oriented  bool   // it is known who the client is
-	TunnelBy  uint8  // the caller's: kind of tunnel that the first packet came through
+	Last      int64    // Unix ns of the last packet
+	touched   uint32   // table clock of the last packet, in seconds
+	Stream    uint16   // the caller's: which reassembly state belongs to the flow
+	TOS       [2]uint8 // by end of Key: DSCP of the first packet, ECN of all, or-ed
+	App       uint8    // the caller's: the application protocol
+	Parser    uint8    // the caller's: who wants its payload
+	Client    uint8    // end that opened the flow
+	closed    uint8    // Reason, once TCP has ended
+	oriented  bool     // it is known who the client is
+	TunnelBy  uint8    // the caller's: kind of tunnel that the first packet came through
 	VLAN      uint16
 	Sides     [2]Side // by end of Key
 	ends      [2]endpoint
@@ -85,8 +85,9 @@ func (r *Record) Missed(end uint8) uint32 { return r.ends[end].missed }
 // later ones, and may still come.
 func (r *Record) Hole(end uint8) uint32 { return r.ends[end].hole }
 
-// Retransmits returns how many TCP segments of an end were seen again.
-func (r *Record) Retransmits(end uint8) uint32 { return r.ends[end].retransmits }
+// Repeated returns how many bytes of an end were seen again, or are of no stream
+// as they came with RST.
+func (r *Record) Repeated(end uint8) uint32 { return r.ends[end].repeated }
 
 // AppendHistory appends the history of the flow, in the letters of Zeek's
 // conn.log: S SYN, H SYN with ACK, A a bare ACK, D payload, F FIN, R RST, T

@@ -152,7 +152,7 @@ func (t *Table) Touch(packets []Packet) {
 		tag := tagOf(packets[i].Hash)
 		if s := t.slots[tag&t.mask]; uint32(s>>32) == tag && s != 0 {
 			r := &t.records[uint32(s)-1]
-			sum += r.Key[0] + r.Sides[0].Packets + uint64(r.Sides[1].ECN)
+			sum += r.Key[0] + r.Sides[0].Packets + uint64(r.Sides[1].TTL)
 		}
 	}
 	t.sink += sum

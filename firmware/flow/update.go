@@ -4,7 +4,8 @@ package flow
 func (r *Record) count(p *Packet, clock uint32) {
 	s := &r.Sides[p.From]
 	if s.Packets == 0 {
-		s.TTL, s.TOS = p.TTL, p.TOS
+		s.TTL = p.TTL
+		r.TOS[p.From] = p.TOS
 		if r.Sides[1-p.From].Packets == 0 {
 			r.First = p.Time
 		}
@@ -13,7 +14,7 @@ func (r *Record) count(p *Packet, clock uint32) {
 	s.Bytes += uint64(p.WireLen)
 	s.Payload += uint64(p.Payload)
 	s.Flags |= p.Flags
-	s.ECN |= p.TOS & 3
+	r.TOS[p.From] |= p.TOS & 3
 	r.Last = max(r.Last, p.Time)
 	r.touched = clock
 }
@@ -90,8 +91,8 @@ func (r *Record) turn(end uint8) {
 func (r *Record) restart(clock uint32) {
 	for i := range r.Sides {
 		s := &r.Sides[i]
-		s.Packets, s.Bytes, s.Payload, s.OutOfOrder = 0, 0, 0, 0
-		r.ends[i].missed, r.ends[i].retransmits = 0, 0
+		s.Packets, s.Bytes, s.Payload, s.OutOfOrder, s.Retransmits = 0, 0, 0, 0, 0
+		r.ends[i].missed, r.ends[i].repeated = 0, 0
 	}
 	r.began = clock
 }

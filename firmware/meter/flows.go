@@ -43,10 +43,10 @@ func (m *meter) flowEnded(r *flow.Record, why flow.Reason) {
 		DstFlags:   dst.Flags,
 		SrcTTL:     src.TTL,
 		DstTTL:     dst.TTL,
-		SrcDSCP:    src.TOS >> 2,
-		DstDSCP:    dst.TOS >> 2,
-		SrcECN:     src.ECN,
-		DstECN:     dst.ECN,
+		SrcDSCP:    r.TOS[client] >> 2,
+		DstDSCP:    r.TOS[server] >> 2,
+		SrcECN:     r.TOS[client] & 3,
+		DstECN:     r.TOS[server] & 3,
 		State:      r.State(),
 		History:    m.words.of(m.history),
 		RTT:        r.RTT(),
@@ -54,7 +54,8 @@ func (m *meter) flowEnded(r *flow.Record, why flow.Reason) {
 	}
 	if r.Key.Proto() == protoTCP {
 		m.flow.SrcMissed, m.flow.DstMissed = r.Missed(client), r.Missed(server)
-		m.flow.SrcRetransmits, m.flow.DstRetransmits = r.Retransmits(client), r.Retransmits(server)
+		m.flow.SrcRepeated, m.flow.DstRepeated = r.Repeated(client), r.Repeated(server)
+		m.flow.SrcRetransmits, m.flow.DstRetransmits = src.Retransmits, dst.Retransmits
 		m.flow.SrcOutOfOrder, m.flow.DstOutOfOrder = src.OutOfOrder, dst.OutOfOrder
 	}
 	if m.cfg.CommunityID {

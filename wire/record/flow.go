@@ -41,8 +41,10 @@ type Flow struct {
 
 	SrcMissed      uint32 `col:"src_missed" unit:"bytes" doc:"TCP bytes from the source that were acknowledged and never seen"`
 	DstMissed      uint32 `col:"dst_missed" unit:"bytes" doc:"the same from the destination"`
-	SrcRetransmits uint32 `col:"src_retransmits" unit:"segments" doc:"TCP segments from the source that were seen before"`
-	DstRetransmits uint32 `col:"dst_retransmits" unit:"segments" doc:"the same from the destination"`
+	SrcRepeated    uint32 `col:"src_repeated" unit:"bytes" doc:"of src_payload what was seen before, or came with RST: src_payload - src_repeated + src_missed is the length of the TCP stream"`
+	DstRepeated    uint32 `col:"dst_repeated" unit:"bytes" doc:"the same from the destination"`
+	SrcRetransmits uint16 `col:"src_retransmits" unit:"segments" doc:"TCP segments from the source that were seen before"`
+	DstRetransmits uint16 `col:"dst_retransmits" unit:"segments" doc:"the same from the destination"`
 	SrcOutOfOrder  uint16 `col:"src_out_of_order" unit:"segments" doc:"TCP segments from the source that came behind a later one"`
 	DstOutOfOrder  uint16 `col:"dst_out_of_order" unit:"segments" doc:"the same from the destination"`
 

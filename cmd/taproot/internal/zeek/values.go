@@ -63,9 +63,14 @@ func service(r *row) string {
 	return app
 }
 
-// timed is a number of bytes that Zeek writes only of what has a duration.
-func timed(from string) func(r *row) (int64, bool) {
-	return func(r *row) (int64, bool) { return r.int(from), r.int("duration") > 0 }
+// streamBytes returns what a side sent, which Zeek writes only of what has a
+// duration: of TCP by sequence numbers, so that what came twice counts once and
+// what was missed counts too.
+func streamBytes(side string) func(r *row) (int64, bool) {
+	return func(r *row) (int64, bool) {
+		n := r.int(side+"_payload") - r.int(side+"_repeated") + r.int(side+"_missed")
+		return max(n, 0), r.int("duration") > 0
+	}
 }
 
 // connState returns the state of a connection; of what has none, Zeek says

@@ -82,7 +82,7 @@ func TestConn(t *testing.T) {
 	tcp := ends("10.0.0.1", "8.8.8.8")
 	tcp.ID, tcp.SrcPort, tcp.DstPort, tcp.Proto, tcp.App, tcp.VLAN, tcp.SrcMAC = 7, 1000, 443, 6, "tls", 5, record.HardwareAddr{2}
 	tcp.Duration, tcp.SrcPackets, tcp.SrcBytes, tcp.SrcPayload = 1500*time.Millisecond, 2, 150, 42
-	tcp.SrcMissed, tcp.DstMissed, tcp.History, tcp.State = 3, 4, "ShADad", "SF"
+	tcp.SrcRepeated, tcp.SrcMissed, tcp.DstMissed, tcp.History, tcp.State = 10, 3, 4, "ShADad", "SF"
 	lone := ends("2001:db8::1", "2606::1")
 	lone.App, lone.History = "icmp", "D"
 	lone.ID, lone.SrcPort, lone.DstPort, lone.Proto, lone.SrcPackets, lone.SrcPayload, lone.Tunnel = 8, 128, 0, 58, 1, 20, 7
@@ -93,7 +93,7 @@ func TestConn(t *testing.T) {
 		t.Fatalf("%d lines, want 3", len(rows))
 	}
 	expect(t, rows[0], "ts", "1500000000.123456", "id.orig_h", "10.0.0.1", "id.orig_p", "1000", "id.resp_h", "8.8.8.8", "id.resp_p", "443",
-		"proto", "tcp", "service", "ssl", "duration", "1.500000", "orig_bytes", "42", "resp_bytes", "0", "conn_state", "SF", "local_orig", "T",
+		"proto", "tcp", "service", "ssl", "duration", "1.500000", "orig_bytes", "35", "resp_bytes", "4", "conn_state", "SF", "local_orig", "T",
 		"local_resp", "F", "missed_bytes", "7", "history", "ShADad", "orig_pkts", "2", "orig_ip_bytes", "114", "resp_pkts", "0",
 		"tunnel_parents", "-")
 	expect(t, rows[1], "proto", "icmp", "id.orig_p", "128", "id.resp_p", "129", "service", "-", "duration", "-", "orig_bytes", "-",
