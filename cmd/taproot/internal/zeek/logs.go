@@ -2,6 +2,7 @@ package zeek
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -156,17 +157,19 @@ var logs = map[string]log{
 	"dhcp": {"dhcp", []field{ // a line for each message
 		moment("ts", "ts"),
 		listOf("uids", "set[string]", func(r *row) []string { return []string{r.uid(r.int("flow"))} }),
-		addr("client_addr", "assigned"),
+		field{"client_addr", "addr", func(dst []byte, r *row) []byte {
+			return append(dst, either(r.text("client_addr"), r.text("assigned"))...)
+		}},
 		addr("server_addr", "server"),
 		str("mac", "client_mac"),
 		str("host_name", "hostname"),
-		none("client_fqdn", "string"),
+		str("client_fqdn", "fqdn"),
 		str("domain", "domain"),
 		addr("requested_addr", "requested"),
 		addr("assigned_addr", "assigned"),
 		seconds("lease_time", "lease"),
-		none("client_message", "string"),
-		none("server_message", "string"),
+		strOf("client_message", dhcpText("DECLINE", "RELEASE")),
+		strOf("server_message", dhcpText("NAK", "OFFER", "ACK")),
 		listOf("msg_types", "vector[string]", func(r *row) []string { return words(r.text("message")) }),
 		none("duration", "interval"),
 	}},
@@ -192,6 +195,24 @@ func first(list []string) string {
 		return ""
 	}
 	return list[0]
+}
+
+// either returns a, or b where that is empty.
+func either(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a
+}
+
+// dhcpText returns the words of messages of some types.
+func dhcpText(types ...string) func(r *row) string {
+	return func(r *row) string {
+		if slices.Contains(types, r.text("message")) {
+			return r.text("text")
+		}
+		return ""
+	}
 }
 
 func prefixed(prefix, s string) string {
