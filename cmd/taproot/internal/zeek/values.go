@@ -43,7 +43,7 @@ func responderPort(r *row) int64 {
 
 // services has the names of protocols that Zeek calls differently.
 var services = map[string]string{
-	"tls": "ssl", "kerberos": "krb", "dnp3": "dnp3_tcp", "mdns": "dns", "llmnr": "dns", "nbns": "dns",
+	"tls": "ssl", "kerberos": "krb", "mdns": "dns", "llmnr": "dns", "nbns": "dns",
 }
 
 func service(r *row) string {
@@ -55,9 +55,9 @@ func service(r *row) string {
 		app = name
 	}
 	switch tcp := r.int("proto") == protoTCP; {
-	case app == "krb" && tcp, app == "ldap" && tcp:
+	case tcp && (app == "krb" || app == "ldap" || app == "dnp3"):
 		return app + "_tcp"
-	case app == "ldap":
+	case app == "ldap", app == "dnp3":
 		return app + "_udp"
 	}
 	return app
