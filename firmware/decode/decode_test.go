@@ -274,6 +274,10 @@ func FuzzDecode(f *testing.F) {
 	f.Add(uint32(ethernet), extended(44, 17, 0, 0, 1, 0, 0, 0, 9), 0)
 	f.Add(uint32(113), link([]byte{0, 0, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0, 8, 0}, tcp4()), 9000)
 	f.Add(uint32(9), link([]byte{0x21}, tcp4()), 0)
+	f.Add(uint32(107), link([]byte{0x18, 0x41, 3, 0, 0x80, 0, 0, 0, 8, 0}, tcp4()), 0)
+	f.Add(uint32(104), link([]byte{0x0f, 0, 8, 0}, tcp4()), 0)
+	f.Add(uint32(ethernet), behind(0x8847, append([]byte{0, 1, 1, 64, 0, 0, 0, 0}, append(make([]byte, 12), 8, 0)...), tcp4()), 0)
+	f.Add(uint32(ethernet), behind(0x88e7, append(make([]byte, 16), 8, 0), tcp4()), 0)
 	for _, tt := range tunnels() {
 		f.Add(uint32(ethernet), tt.data, 0)
 	}
