@@ -11,7 +11,7 @@ const (
 	flowColumns = "src_addr src_port dst_addr dst_port proto app vlan src_mac dst_mac src_packets dst_packets src_bytes dst_bytes src_flags dst_flags src_ttl dst_ttl"
 	dnsColumns  = "src_addr src_port dst_addr dst_port proto id name qtype qclass rcode answers ttl response aa tc rd ra"
 	tlsColumns  = "src_addr src_port dst_addr dst_port sni alpn next_protocol version cipher accepted"
-	dhcpColumns = "src_addr dst_addr message xid client_mac requested assigned server hostname domain vendor params lease routers dns"
+	dhcpColumns = "src_addr dst_addr message xid client_mac client_addr requested assigned server next_server relay hostname domain vendor params lease routers dns"
 	arpColumns  = "op sender_mac sender_addr target_mac target_addr vlan"
 )
 
@@ -279,8 +279,10 @@ func dhcpTruth(packets []packet) []fact {
 			"lease", m.number("dhcp.option.ip_address_lease_time"),
 			"routers", m.texts("dhcp.option.router"),
 			"dns", m.texts("dhcp.option.domain_name_server"))
-		if your := m.text("dhcp.ip.your"); your != "0.0.0.0" {
-			f.set("assigned", your)
+		for column, field := range map[string]string{"client_addr": "client", "assigned": "your", "next_server": "server", "relay": "relay"} {
+			if addr := m.text("dhcp.ip." + field); addr != "0.0.0.0" {
+				f.set(column, addr)
+			}
 		}
 		out = append(out, f)
 	}

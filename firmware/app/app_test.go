@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"encoding/hex"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -71,6 +72,41 @@ func TestParseDHCP(t *testing.T) {
 	} {
 		if app.ParseDHCP(bad, new(record.DHCP)) == nil {
 			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+// TestParseDHCPRelayed reads what a relay passes on, and the client's full name
+// in both forms.
+func TestParseDHCPRelayed(t *testing.T) {
+	b := dhcp("350104 38 05 696e757365 51 0e 040000 03706331 036c616e 00ff ff")
+	copy(b[12:], unhex("0a000005 00000000 0a000009 0a0000fe")) // ciaddr, yiaddr, siaddr, giaddr
+	for _, tt := range []struct {
+		b    []byte
+		fqdn string
+	}{
+		{b, "pc1.lan"},
+		{dhcp("350103 51 0a 000000 7063312e6c616e ff"), "pc1.lan"},
+		{dhcp("350103 51 03 000000 ff"), ""},
+		{dhcp("350103 51 06 040000 c01200 ff"), ""}, // no label
+	} {
+		var rec record.DHCP
+		if err := app.ParseDHCP(tt.b, &rec); err != nil || rec.FQDN != tt.fqdn {
+			t.Errorf("%x: got %q, %v, want %q", tt.b[240:], rec.FQDN, err, tt.fqdn)
+		}
+		if got := fmt.Sprint(rec.Message, rec.Client, rec.Next, rec.Relay, rec.Text); &tt.b[0] == &b[0] && got != "DECLINE10.0.0.5 10.0.0.9 10.0.0.254inuse" {
+			t.Errorf("got %s", got)
+		}
+	}
+}
+
+// TestParseSNMPCut reads a message whose end is missing.
+func TestParseSNMPCut(t *testing.T) {
+	get := unhex("3029 020101 0406 7075626c6963 a01c 020401020304 020100 020100 300e 300c 06082b06010201010500 0500")
+	for n := 12; n < len(get); n++ {
+		var rec record.SNMP
+		if err := app.ParseSNMP(get[:n], &rec); !app.IsShort(err) || rec.Version != "2c" {
+			t.Fatalf("%d bytes: got version %q, %v", n, rec.Version, err)
 		}
 	}
 }

@@ -5,20 +5,32 @@ import "strconv"
 // tlv takes a value in BER (ITU-T X.690, section 8.1) with a tag of one byte
 // and a definite length.
 func (r *reader) tlv() (tag uint8, v reader) {
+	tag, n := r.tagged()
+	return tag, r.sub(n)
+}
+
+// front takes a value of which the end may be missing.
+func (r *reader) front() (tag uint8, v reader) {
+	tag, n := r.tagged()
+	return tag, r.sub(min(n, len(r.b)))
+}
+
+// tagged takes a tag and a length.
+func (r *reader) tagged() (tag uint8, n int) {
 	tag = r.uint8()
-	n := int(r.uint8())
+	n = int(r.uint8())
 	if n >= 0x80 {
 		octets := n & 0x7f
 		if octets == 0 || octets > 3 {
 			r.b, r.ok = nil, false
-			return 0, reader{}
+			return 0, 0
 		}
 		n = 0
 		for range octets {
 			n = n<<8 | int(r.uint8())
 		}
 	}
-	return tag, r.sub(n)
+	return tag, n
 }
 
 // integer takes an INTEGER of at most eight bytes.

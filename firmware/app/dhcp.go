@@ -20,7 +20,9 @@ const (
 	dhcpMessage   = 53
 	dhcpServer    = 54
 	dhcpParams    = 55
+	dhcpText      = 56
 	dhcpVendor    = 60
+	dhcpFQDN      = 81 // RFC 4702
 	dhcpEnd       = 255
 
 	dhcpCookie = 0x63825363
@@ -41,9 +43,8 @@ func ParseDHCP(b []byte, rec *record.DHCP) error {
 	op, hardware := r.uint8(), r.uint16()
 	r.uint8() // hops
 	rec.XID = r.uint32()
-	r.bytes(8) // secs, flags, ciaddr
-	yiaddr := r.bytes(4)
-	r.bytes(8) // siaddr, giaddr
+	r.bytes(4) // secs, flags
+	ciaddr, yiaddr, siaddr, giaddr := r.bytes(4), r.bytes(4), r.bytes(4), r.bytes(4)
 	chaddr := r.bytes(16)
 	r.bytes(64 + 128) // sname, file
 	switch cookie := r.uint32(); {
@@ -55,7 +56,8 @@ func ParseDHCP(b []byte, rec *record.DHCP) error {
 	if hardware == 0x0106 { // Ethernet, 6 bytes
 		rec.ClientMAC = record.HardwareAddr(chaddr)
 	}
-	rec.Assigned = dhcpAddr(yiaddr)
+	rec.Client, rec.Assigned = dhcpAddr(ciaddr), dhcpAddr(yiaddr)
+	rec.Next, rec.Relay = dhcpAddr(siaddr), dhcpAddr(giaddr)
 	for r.ok && len(r.b) > 0 {
 		code := r.uint8()
 		if code == dhcpPad {
@@ -94,6 +96,10 @@ func dhcpOption(code uint8, v []byte, rec *record.DHCP) {
 		}
 	case dhcpHostname:
 		rec.Hostname = text(v)
+	case dhcpFQDN:
+		rec.FQDN = dhcpFullName(v)
+	case dhcpText:
+		rec.Text = text(v)
 	case dhcpDomain:
 		rec.Domain = text(v)
 	case dhcpVendor:
@@ -112,6 +118,31 @@ func dhcpOption(code uint8, v []byte, rec *record.DHCP) {
 		}
 		rec.Params = string(list)
 	}
+}
+
+// dhcpFullName returns the name in the client's option, which is in the format of
+// DNS or, of old, as text (RFC 4702, section 2).
+func dhcpFullName(v []byte) string {
+	const header, inDNS = 3, 4
+	switch {
+	case len(v) <= header:
+		return ""
+	case v[0]&inDNS == 0:
+		return text(v[header:])
+	}
+	r := newReader(v[header:])
+	var name []byte
+	for r.ok && len(r.b) > 0 {
+		label := r.list8()
+		if len(label.b) == 0 {
+			break
+		}
+		if len(name) > 0 {
+			name = append(name, '.')
+		}
+		name = append(name, label.b...)
+	}
+	return string(name)
 }
 
 // dhcpAddr returns the address in v; 0.0.0.0 is none.

@@ -73,6 +73,7 @@ type HTTP struct {
 	report  func(*record.HTTP)
 	started bool
 	waiting []httpRequest
+	answer  *record.HTTP // whose chunks are being counted
 	sides   [2]httpSide
 }
 
@@ -95,12 +96,22 @@ func NewHTTP(report func(*record.HTTP)) *HTTP { return &HTTP{report: report} }
 // Started reports whether a head was read.
 func (h *HTTP) Started() bool { return h.started }
 
-// Flush reports the requests that got no response.
+// Flush reports the response whose chunks have not ended, and the requests that
+// got none.
 func (h *HTTP) Flush() {
+	h.answered()
 	for i := range h.waiting {
 		h.report(&h.waiting[i].HTTP)
 	}
 	h.waiting = nil
+}
+
+// answered reports the response whose chunks were counted.
+func (h *HTTP) answered() {
+	if h.answer != nil {
+		h.report(h.answer)
+		h.answer = nil
+	}
 }
 
 var errHead = errors.New("head is of another protocol")
@@ -120,7 +131,13 @@ func (h *HTTP) Read(end uint8, now record.Nanos, b []byte) (used int, err error)
 		}
 		return i + 1, nil
 	case s.chunked:
-		return s.chunk(b)
+		used, size, err := s.chunk(b)
+		if h.answer != nil && end != h.Client {
+			if h.answer.Size += size; !s.chunked {
+				h.answered()
+			}
+		}
+		return used, err
 	}
 	if len(b) > 0 && (b[0] == '\r' || b[0] == '\n') { // RFC 9112, section 2.2
 		return 1, nil
@@ -160,25 +177,25 @@ func headSize(b []byte) int {
 	}
 }
 
-// chunk passes over a chunk (RFC 9112, section 7.1).
-func (s *httpSide) chunk(b []byte) (int, error) {
+// chunk passes over a chunk (RFC 9112, section 7.1) and returns its size.
+func (s *httpSide) chunk(b []byte) (used int, size uint64, err error) {
 	i := bytes.IndexByte(b[:min(len(b), maxChunkLine)], '\n')
 	if i < 0 {
 		if len(b) >= maxChunkLine {
-			return 0, errHead
+			return 0, 0, errHead
 		}
-		return 0, nil
+		return 0, 0, nil
 	}
 	digits, _, _ := bytes.Cut(trimLine(b[:i]), []byte(";"))
-	size, err := strconv.ParseUint(string(bytes.TrimSpace(digits)), 16, 32)
+	size, err = strconv.ParseUint(string(bytes.TrimSpace(digits)), 16, 32)
 	if err != nil || size > maxBody {
-		return 0, errHead
+		return 0, 0, errHead
 	}
 	if size == 0 {
 		s.chunked, s.trailer = false, true
-		return i + 1, nil
+		return i + 1, 0, nil
 	}
-	return i + 1 + int(size) + 2, nil
+	return i + 1 + int(size) + 2, size, nil
 }
 
 func trimLine(b []byte) []byte { return bytes.TrimSuffix(b, []byte("\r")) }
@@ -199,7 +216,7 @@ func (h *HTTP) head(end uint8, now record.Nanos, b []byte) (body uint64, err err
 	}
 	h.started, h.Client = true, end
 	rec := httpRequest{at: now, HTTP: record.HTTP{
-		Time: now, Version: version, Method: method, UserAgent: head.agent, Referrer: head.referrer, ForwardedFor: head.forwarded,
+		Time: now, Version: version, Method: method, UserAgent: head.agent, Referrer: withoutSecrets(head.referrer), ForwardedFor: head.forwarded,
 		RequestType: head.typ, RequestSize: head.size,
 	}}
 	rec.URI, rec.Host = httpTarget(method, target, head.host)
@@ -225,9 +242,10 @@ func cutLast(s, sep string) (before, after string, found bool) {
 	return s, "", false
 }
 
-// httpTarget returns the target of a request without user and password, and
+// httpTarget returns the target of a request without its secrets, and
 // the host that it is for (RFC 9112, section 3.2).
 func httpTarget(method, target, host string) (uri, domain string) {
+	target = withoutSecrets(target)
 	scheme, rest, absolute := strings.Cut(target, "://")
 	if strings.ContainsAny(scheme, "/?") {
 		absolute = false
@@ -242,14 +260,10 @@ func httpTarget(method, target, host string) (uri, domain string) {
 	if end < 0 {
 		end = len(rest)
 	}
-	authority := rest[:end]
-	if at := strings.LastIndexByte(authority, '@'); at >= 0 {
-		authority = authority[at+1:]
-	}
 	if host == "" {
-		host = authority
+		host = rest[:end]
 	}
-	return scheme + "://" + authority + rest[end:], host
+	return target, host
 }
 
 // response takes the head of a response.
@@ -265,6 +279,7 @@ func (h *HTTP) response(end uint8, now record.Nanos, line []byte, head *httpHead
 	if status < 200 && status != 101 { // another will follow
 		return 0, nil
 	}
+	h.answered()
 	h.started, h.Client = true, 1-end
 	rec := record.HTTP{Time: now, Version: strings.TrimPrefix(fields[0], "HTTP/")}
 	if len(h.waiting) > 0 {
@@ -272,20 +287,21 @@ func (h *HTTP) response(end uint8, now record.Nanos, line []byte, head *httpHead
 		rec.RTT = time.Duration(max(now-h.waiting[0].at, 0))
 		h.waiting = h.waiting[1:]
 	}
-	rec.Status, rec.Type, rec.Size, rec.Server, rec.Location = uint16(status), head.typ, head.size, head.server, head.location
+	rec.Status, rec.Type, rec.Size, rec.Server, rec.Location = uint16(status), head.typ, head.size, head.server, withoutSecrets(head.location)
 	switch {
 	case status == 101:
 		rec.Upgrade, h.Tunnel = head.upgrade, true
 	case rec.Method == "CONNECT" && status < 300:
 		h.Tunnel = true
 	}
-	h.report(&rec)
 	s := &h.sides[end]
+	if s.chunked = head.chunked && rec.Method != "HEAD" && status != 204 && status != 304 && !h.Tunnel; s.chunked {
+		rec.Size, h.answer = 0, &rec
+		return 0, nil
+	}
+	h.report(&rec)
 	switch {
 	case rec.Method == "HEAD", status == 204, status == 304, h.Tunnel:
-		return 0, nil
-	case head.chunked:
-		s.chunked = true
 		return 0, nil
 	case head.hasSize:
 		return head.size, nil

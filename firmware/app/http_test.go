@@ -58,8 +58,9 @@ func TestHTTP(t *testing.T) {
 			"<HTTP/1.1 404 Not Found\r\nContent-Length: 5\r\n\r\n",
 			"POST /c HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nGETGET /d HTTP/1.1\r\nHost: h\r\n\r\n",
 			"<HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nTrailer: x\r\n\r\nHTTP/1.1 304 Not Modified\r\n\r\n",
-		}, []string{"GET h /a 1.1 > 200 text/html 5", "HEAD h /b 1.1 > 404  5", "POST h /c 1.1 > 200  0", "GET h /d 1.1 > 304  0"}},
+		}, []string{"GET h /a 1.1 > 200 text/html 5", "HEAD h /b 1.1 > 404  5", "POST h /c 1.1 > 200  5", "GET h /d 1.1 > 304  0"}},
 		{"body to the end", []string{"GET / HTTP/1.0\n\n", "<HTTP/1.0 200 OK\nContent-Type:\n a/b\n\nHTTP/1.1 200 OK\r\n\r\n"}, []string{"GET  / 1.0 > 200  a/b 0"}},
+		{"two codings, cut", []string{"GET / HTTP/1.1\r\n\r\n", "<HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, Chunked\r\n\r\n5\r\nhello\r\n10\r\nhe"}, []string{"GET  / 1.1 > 200  21"}},
 		{"proxy", []string{"GET http://u:p@x.example:80/q?a=b HTTP/1.1\r\n\r\n"}, []string{"GET x.example:80 http://x.example:80/q?a=b 1.1 > 0  0"}},
 		{"tunnel", []string{"CONNECT y:443 HTTP/1.1\r\n\r\n", "<HTTP/1.1 200 Go\r\n\r\n"}, []string{"CONNECT y:443 y:443 1.1 > 200  0"}},
 		{"preface", []string{"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"}, []string{"PRI  * 2 > 0  0"}},
@@ -99,10 +100,30 @@ func TestHTTPSecrets(t *testing.T) {
 			t.Errorf("a secret in %s", s)
 		}
 	})
-	h.Read(0, 1, []byte("GET http://user:secret@h/ HTTP/1.1\r\nAuthorization: Basic secret\r\nProxy-Authorization: secret\r\nCookie: a=secret\r\n secret\r\n\r\n"))
-	h.Read(1, 2, []byte("HTTP/1.1 200 OK\r\nSet-Cookie: a=secret\r\nWWW-Authenticate: secret\r\n\r\n"))
+	h.Read(0, 1, []byte("GET http://user:secret@h/?a=b&Password=secret;x=y#access_token=secret HTTP/1.1\r\nReferer: https://u:secret@h?pwd=secret\r\nAuthorization: Basic secret\r\nProxy-Authorization: secret\r\nCookie: a=secret\r\n secret\r\n\r\n"))
+	h.Read(1, 2, []byte("HTTP/1.1 200 OK\r\nLocation: //u:secret@h/?token=secret\r\nSet-Cookie: a=secret\r\nWWW-Authenticate: secret\r\n\r\n"))
 	if !h.Started() {
 		t.Error("not read")
+	}
+}
+
+// TestHTTPAddresses: what is no secret stays.
+func TestHTTPAddresses(t *testing.T) {
+	for _, tt := range [][2]string{
+		{"/a@b/c?q=x@y&t=//u:p@h", "/a@b/c?q=x@y&t=//u:p@h"},
+		{"/?password=x&a=b?c", "/?password=&a=b?c"},
+		{"/login;pass=x", "/login;pass=x"}, // of the path
+		{"*", "*"},
+		{"http://a:b@h:80/p@q?x", "http://h:80/p@q?x"},
+		{"ws://u@h#f", "ws://h#f"},
+	} {
+		h := app.NewHTTP(func(rec *record.HTTP) {
+			if rec.URI != tt[1] {
+				t.Errorf("%s: got %s, want %s", tt[0], rec.URI, tt[1])
+			}
+		})
+		h.Read(0, 1, []byte("GET "+tt[0]+" HTTP/1.1\r\n\r\n"))
+		h.Flush()
 	}
 }
 

@@ -78,7 +78,8 @@ func (h *httpHead) field(name, v []byte) *string {
 		}
 	case 17:
 		if is("Transfer-Encoding") {
-			h.chunked = strings.EqualFold(string(v), "chunked")
+			last := v[bytes.LastIndexByte(v, ',')+1:]
+			h.chunked = strings.EqualFold(string(bytes.TrimSpace(last)), "chunked")
 		}
 	}
 	return nil

@@ -11,9 +11,11 @@ import (
 // sent and say whether it is of a protocol, so that the flow can have its name.
 
 // LooksLikeKerberos knows the outermost tags of RFC 4120, section 5.10; over
-// TCP a length stands before them (section 7.2.2).
+// TCP a length stands before them (section 7.2.2), of which b may have the front
+// alone.
 func LooksLikeKerberos(b []byte) bool {
-	if len(b) > 4 && binary.BigEndian.Uint32(b) == uint32(len(b)-4) {
+	const largest = 1 << 17
+	if len(b) > 4 && binary.BigEndian.Uint32(b) >= uint32(len(b)-4) && binary.BigEndian.Uint32(b) < largest {
 		b = b[4:]
 	}
 	return len(b) > 10 && (b[0] >= 0x6a && b[0] <= 0x6f || b[0] == 0x7e) && b[1] >= 0x40
@@ -43,7 +45,7 @@ func LooksLikeRDP(b []byte) bool {
 		return false
 	}
 	rest := b[11:]
-	return len(rest) == 0 || bytes.HasPrefix(rest, []byte("Cookie: mstshash=")) ||
+	return len(rest) == 0 || bytes.HasPrefix(rest, []byte("Cookie: msts")) ||
 		len(rest) >= 8 && rest[len(rest)-8] >= 1 && rest[len(rest)-8] <= 3 && rest[len(rest)-6] == 8 && rest[len(rest)-5] == 0
 }
 
@@ -70,9 +72,9 @@ func LooksLikeIMAP(b []byte) bool { return begins(b, "* OK", "* PREAUTH", "* BYE
 func LooksLikePOP3(b []byte) bool { return begins(b, "+OK", "-ERR", "CAPA", "USER ", "STLS", "AUTH") }
 
 // LooksLikeSIP takes the first line of a request or a response (RFC 3261,
-// section 7).
+// section 7), or what keeps a way open (RFC 5626, section 3.5.1).
 func LooksLikeSIP(b []byte) bool {
-	if begins(b, "SIP/2.0 ") {
+	if begins(b, "SIP/2.0 ") || string(b) == "\r\n\r\n" {
 		return true
 	}
 	line, _ := cutLine(b[:min(len(b), 512)])
@@ -144,9 +146,16 @@ func LooksLikeOpenVPN(b []byte) bool {
 	if len(b) < 14 {
 		return false
 	}
+	if b[0]&7 != 0 {
+		return false
+	}
 	switch b[0] >> 3 {
-	case 7, 8, 10: // resets of client and server, and of a client with a wrapped key
-		return b[0]&7 == 0 && slices.Contains([]int{14, 26, 42, 54, 58, 66, 70, 82, 86, 98}, len(b))
+	case 7, 8: // resets of client and server
+		return slices.Contains([]int{14, 26, 42, 54, 58, 66, 70, 82, 86, 98}, len(b))
+	case 10: // of a client, with its key wrapped in the server's behind it, and the length of that at the end (tls-crypt-v2)
+		const header, least, most = 54, 290, 1 << 10
+		n := int(binary.BigEndian.Uint16(b[len(b)-2:]))
+		return n >= least && n <= most && len(b) == header+n
 	}
 	return false
 }

@@ -61,6 +61,29 @@ func TestRecogniseOthers(t *testing.T) {
 	}
 }
 
+// TestRecogniseParts shows them what real clients sent, as far as it says whose
+// it is.
+func TestRecogniseParts(t *testing.T) {
+	wrapped := append(append([]byte{10 << 3}, make([]byte, 53+305)...), 1, 51) // openvpn 2.6 with tls-crypt-v2: 54 bytes, then 307
+	for _, tt := range []struct {
+		name string
+		data []byte
+		want bool
+	}{
+		{"kerberos", append(unhex("0000 0c00 6c82 0bfc 3082 0bf8 a103 0201 05"), make([]byte, 1400)...), true}, // the first segment of a TGS-REQ
+		{"kerberos", append(unhex("ffff 0c00 6c82 0bfc 3082 0bf8 a103 0201 05"), make([]byte, 1400)...), false},
+		{"openvpn", wrapped, true},
+		{"openvpn", wrapped[1:], false},
+		{"openvpn", append(wrapped[:len(wrapped):len(wrapped)], 0), false},
+		{"sip", []byte("\r\n\r\n"), true},
+		{"rdp", unhex("0300002f2ae00000000000436f6f6b69653a206d7374733d333634303230353336312e31353632392e303030300d0a"), true},
+	} {
+		if got := recognisers[tt.name](tt.data); got != tt.want {
+			t.Errorf("%s: %v for %x, want %v", tt.name, got, tt.data[:min(len(tt.data), 20)], tt.want)
+		}
+	}
+}
+
 func FuzzRecognise(f *testing.F) {
 	f.Add([]byte("220 mail ESMTP\r\n"))
 	f.Add(unhex("300c 0201 01 6007 0201 03 0400 8000"))

@@ -24,10 +24,7 @@ var (
 // (RFC 3412). The community is skipped: it is a password.
 func ParseSNMP(b []byte, rec *record.SNMP) error {
 	outer := newReader(b)
-	tag, r := outer.tlv()
-	if !r.ok {
-		return errShort
-	}
+	tag, r := outer.front()
 	if tag != 0x30 {
 		return errOther
 	}

@@ -56,6 +56,14 @@ func TestDecodeLinks(t *testing.T) {
 	}{
 		{"Ethernet", ethernet, tcp4().Ethernet(), 0},
 		{"VLAN", ethernet, tcp4().Ethernet(7), 7},
+		{"802.1ah", ethernet, behind(0x88e7, append(make([]byte, 16), 8, 0), tcp4()), 0},
+		{"VN-Tag", ethernet, behind(0x8926, []byte{0, 1, 0, 2, 8, 0}, tcp4()), 0},
+		{"Ethernet over MPLS", ethernet, behind(0x8847, append([]byte{0, 1, 1, 64, 0, 0, 0, 0}, append(make([]byte, 12), 8, 0)...), tcp4()), 0},
+		{"Cisco HDLC", 104, link([]byte{0x0f, 0, 8, 0}, tcp4()), 0},
+		{"frame relay", 107, link([]byte{0x18, 0x41, 3, 0xcc}, tcp4()), 0},
+		{"frame relay with SNAP", 107, link([]byte{0x18, 0x41, 3, 0, 0x80, 0, 0, 0, 8, 0}, tcp4()), 0},
+		{"frame relay of Cisco", 107, link([]byte{0x18, 0x40, 0, 1, 8, 0}, tcp4()), 0},
+		{"ATM", 100, link([]byte{0xaa, 0xaa, 3, 0, 0, 0, 8, 0}, tcp4()), 0},
 		{"QinQ", ethernet, tcp4().Ethernet(100, 7), 100},
 		{"802.1ad", ethernet, behind(0x88a8, []byte{0xe0, 9, 8, 0}, tcp4()), 9},
 		{"MPLS", ethernet, behind(0x8847, []byte{0, 1, 0, 64, 0, 2, 1, 64}, tcp4()), 0},
@@ -266,6 +274,10 @@ func FuzzDecode(f *testing.F) {
 	f.Add(uint32(ethernet), extended(44, 17, 0, 0, 1, 0, 0, 0, 9), 0)
 	f.Add(uint32(113), link([]byte{0, 0, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0, 8, 0}, tcp4()), 9000)
 	f.Add(uint32(9), link([]byte{0x21}, tcp4()), 0)
+	f.Add(uint32(107), link([]byte{0x18, 0x41, 3, 0, 0x80, 0, 0, 0, 8, 0}, tcp4()), 0)
+	f.Add(uint32(104), link([]byte{0x0f, 0, 8, 0}, tcp4()), 0)
+	f.Add(uint32(ethernet), behind(0x8847, append([]byte{0, 1, 1, 64, 0, 0, 0, 0}, append(make([]byte, 12), 8, 0)...), tcp4()), 0)
+	f.Add(uint32(ethernet), behind(0x88e7, append(make([]byte, 16), 8, 0), tcp4()), 0)
 	for _, tt := range tunnels() {
 		f.Add(uint32(ethernet), tt.data, 0)
 	}

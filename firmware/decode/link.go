@@ -10,8 +10,11 @@ const (
 	linkRawBSD   = 12
 	linkPPPHDLC  = 50
 	linkPPPoE    = 51
+	linkATM      = 100
 	linkRaw      = 101
+	linkCHDLC    = 104
 	linkWLAN     = 105
+	linkFrame    = 107 // relay
 	linkLoop     = 108
 	linkSLL      = 113
 	linkRadioTap = 127
@@ -38,6 +41,8 @@ const (
 	etherPPPoE  = 0x8864
 	etherQinQ   = 0x88a8
 	etherMACsec = 0x88e5
+	etherITag   = 0x88e7 // provider backbone bridges
+	etherVNTag  = 0x8926
 	etherNSH    = 0x894f
 	etherQinQ91 = 0x9100 // before 802.1ad settled
 	etherQinQ92 = 0x9200
@@ -95,6 +100,8 @@ func (f *frame) link(linkType uint32) Reason {
 		return f.ether(f.be16(40), 44)
 	case linkPKTAP:
 		return f.pktap()
+	case linkCHDLC, linkFrame, linkATM:
+		return f.serial(linkType)
 	}
 	return LinkType
 }
@@ -132,6 +139,21 @@ func (f *frame) ether(typ uint16, at int) Reason {
 			}
 			typ = f.be16(at + 2)
 			at += 4
+		case etherITag, etherVNTag:
+			// I-TAG with the customer's addresses (IEEE 802.1Q-2018, clause 9.7), VN-Tag of
+			// bridges whose ports are elsewhere (IEEE 802.1BR-2012, clause 7).
+			size := 4 + 2
+			if typ == etherITag {
+				size = 4 + 12 + 2
+			}
+			if tags == maxTags {
+				return VLANDepth
+			}
+			if len(f.data) < at+size {
+				return LinkTruncated
+			}
+			at += size
+			typ = f.be16(at - 2)
 		default:
 			if typ >= etherMin {
 				return f.control(typ, at, EtherType)
@@ -168,9 +190,23 @@ func (f *frame) mpls(at int) Reason {
 		if at < len(f.data) && (f.data[at]>>4 == 4 || f.data[at]>>4 == 6) {
 			return f.ip(at)
 		}
-		return MPLSPayload
+		return f.pseudowire(at)
 	}
 	return MPLSDepth
+}
+
+// pseudowire goes on at an Ethernet frame behind a control word of zeros, as most
+// have that are carried over MPLS (RFC 4448, section 4.6).
+func (f *frame) pseudowire(at int) Reason {
+	const word, header = 4, 14
+	if len(f.data) < at+word+header || f.be16(at) != 0 {
+		return MPLSPayload
+	}
+	switch typ := f.be16(at + word + 12); typ {
+	case etherIPv4, etherIPv6, etherARP, etherVLAN, etherQinQ:
+		return f.ether(typ, at+word+header)
+	}
+	return MPLSPayload
 }
 
 // macsec goes on behind the tag of a frame that is signed and not encrypted

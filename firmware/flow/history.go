@@ -1,7 +1,7 @@
 package flow
 
-// Events of an end of a flow: the letters of its history, and whether the
-// sequence number of a TCP endpoint is known.
+// Events of an end of a flow: the letters of its history, whether the
+// sequence number of a TCP endpoint is known, and above them its state.
 const (
 	sentSYN = 1 << iota // without ACK
 	sentSYNACK
@@ -14,9 +14,11 @@ const (
 	sentZeroWindow
 	sentBadFlags
 	turned
+	sentFINRST
 	seqKnown
 
-	letters = "SHADFRTGWQ^"
+	letters   = "SHADFRTGWQ^I"
+	stateFrom = 13 // bit of Side.seen
 )
 
 // A history is up to maxHistory letters of five bits, the upper one of which

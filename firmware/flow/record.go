@@ -8,15 +8,14 @@ type Side struct {
 	Bytes   uint64 // of frames, on the wire
 	Payload uint64 // above the transport header, on the wire
 
-	// OutOfOrder counts TCP segments that came behind a later one. It stops
-	// at its largest value.
-	OutOfOrder uint16
+	// OutOfOrder counts TCP segments that came behind a later one, Retransmits
+	// those that were seen before. They stop at their largest value.
+	OutOfOrder  uint16
+	Retransmits uint16
 
-	seen  uint16 // letters of the history that it has, and seqKnown
+	seen  uint16 // letters of the history that it has, seqKnown, and the state of a TCP endpoint
 	Flags uint8  // of TCP, or-ed
 	TTL   uint8  // of the first packet
-	TOS   uint8  // of the first packet
-	ECN   uint8  // bits of all packets, or-ed
 }
 
 // A Record is a flow in the table. It holds no pointers, so the garbage
@@ -24,15 +23,16 @@ type Side struct {
 // first half.
 type Record struct {
 	Key       Key
-	Last      int64  // Unix ns of the last packet
-	touched   uint32 // table clock of the last packet, in seconds
-	Stream    uint32 // the caller's: which reassembly state belongs to the flow
-	App       uint8  // the caller's: the application protocol
-	Parser    uint8  // the caller's: who wants its payload
-	Client    uint8  // end that opened the flow
-	closed    uint8  // Reason, once TCP has ended
-	oriented  bool   // it is known who the client is
-	TunnelBy  uint8  // the caller's: kind of tunnel that the first packet came through
+	Last      int64    // Unix ns of the last packet
+	touched   uint32   // table clock of the last packet, in seconds
+	Stream    uint16   // the caller's: which reassembly state belongs to the flow
+	TOS       [2]uint8 // by end of Key: DSCP of the first packet, ECN of all, or-ed
+	App       uint8    // the caller's: the application protocol
+	Parser    uint8    // the caller's: who wants its payload
+	Client    uint8    // end that opened the flow
+	closed    uint8    // Reason, once TCP has ended
+	oriented  bool     // it is known who the client is
+	TunnelBy  uint8    // the caller's: kind of tunnel that the first packet came through
 	VLAN      uint16
 	Sides     [2]Side // by end of Key
 	ends      [2]endpoint
@@ -52,53 +52,6 @@ type Record struct {
 
 // answered reports whether both ends of the flow have sent something.
 func (r *Record) answered() bool { return r.Sides[0].Packets > 0 && r.Sides[1].Packets > 0 }
-
-// State returns how far the connection got, in the words of Zeek's conn.log
-// (conn_state): S0 is an attempt without answer, S1 established, S2 and S3
-// closed by one end only, SF closed by both, REJ refused, RSTO and RSTR reset
-// by the client and by the server, RSTOS0 and RSTRH reset without a full
-// handshake, SH and SHR closed without one, OTH anything else.
-func (r *Record) State() string {
-	c, s := &r.Sides[r.Client], &r.Sides[1-r.Client]
-	switch r.Key.Proto() {
-	case protoTCP:
-	case protoUDP:
-		if s.Packets == 0 {
-			return "S0"
-		}
-		return "SF"
-	default:
-		return "OTH"
-	}
-	began, accepted := c.seen&sentSYN != 0, s.seen&sentSYNACK != 0
-	switch {
-	case s.seen&sentRST != 0 && began && !accepted,
-		c.seen&s.seen&sentRST != 0 && c.Payload+s.Payload == 0:
-		return "REJ"
-	case s.seen&sentRST != 0:
-		return either(began || c.seen&sentFIN != 0, "RSTR", "RSTRH")
-	case c.seen&sentRST != 0:
-		return either(accepted || s.seen&sentFIN != 0, "RSTO", "RSTOS0")
-	case c.seen&s.seen&sentFIN != 0:
-		return "SF"
-	case c.seen&sentFIN != 0:
-		return either(accepted, "S2", "SH")
-	case s.seen&sentFIN != 0:
-		return either(began, "S3", "SHR")
-	case began && accepted:
-		return "S1"
-	case began && s.Packets == 0:
-		return "S0"
-	}
-	return "OTH"
-}
-
-func either(first bool, a, b string) string {
-	if first {
-		return a
-	}
-	return b
-}
 
 // Port returns the port of an end. For ICMP the client's is the type and the
 // server's the code of the first packet.
@@ -132,12 +85,14 @@ func (r *Record) Missed(end uint8) uint32 { return r.ends[end].missed }
 // later ones, and may still come.
 func (r *Record) Hole(end uint8) uint32 { return r.ends[end].hole }
 
-// Retransmits returns how many TCP segments of an end were seen again.
-func (r *Record) Retransmits(end uint8) uint32 { return r.ends[end].retransmits }
+// Repeated returns how many bytes of an end were seen again, or are of no stream
+// as they came with RST.
+func (r *Record) Repeated(end uint8) uint32 { return r.ends[end].repeated }
 
 // AppendHistory appends the history of the flow, in the letters of Zeek's
 // conn.log: S SYN, H SYN with ACK, A a bare ACK, D payload, F FIN, R RST, T
-// payload again, G a gap, W a window of zero, Q flags that exclude each other,
-// ^ a flow that began with the answer. A letter of the client is large, one of
-// the server small, and each comes once.
+// payload again, G a gap, W a window of zero, Q a SYN with FIN or RST, I a FIN with
+// RST, ^ a flow that began with the answer. A packet with SYN, FIN or RST has
+// the letter of that alone, whatever payload it has. A letter of the client is
+// large, one of the server small, and each comes once.
 func (r *Record) AppendHistory(b []byte) []byte { return r.history.appendTo(b, r.Client) }

@@ -5,11 +5,11 @@ import "math"
 // An endpoint is what one end of a TCP connection has sent, by sequence number
 // (RFC 9293, section 3.4).
 type endpoint struct {
-	next        uint32 // behind the highest byte that was seen or acknowledged
-	holeEnd     uint32 // behind the last of the bytes that were jumped over
-	hole        uint32 // how many these are
-	missed      uint32 // bytes that were acknowledged and never seen
-	retransmits uint32 // segments
+	next     uint32 // behind the highest byte that was seen or acknowledged
+	holeEnd  uint32 // behind the last of the bytes that were jumped over
+	hole     uint32 // how many these are
+	missed   uint32 // bytes that were acknowledged and never seen
+	repeated uint32 // bytes that were seen again, or are of no stream
 }
 
 // maxJump is how far sequence numbers may jump before they are of another
@@ -20,14 +20,15 @@ const maxJump = 1 << 30
 // of its holes alone: which bytes they were is for those who reassemble.
 func (r *Record) segment(p *Packet) {
 	s, e := &r.Sides[p.From], &r.ends[p.From]
-	if p.Flags&flagRST != 0 {
-		return // may be of somebody else, and ends the matter
+	if p.Flags&flagRST != 0 { // may be of somebody else, and ends the matter
+		e.repeated += p.Payload
+		return
 	}
 	size := p.Payload
 	if p.Flags&(flagSYN|flagFIN) != 0 {
 		size++
 	}
-	end := p.Seq + size
+	end, note := p.Seq+size, uint16(0)
 	switch jump := int32(p.Seq - e.next); {
 	case s.seen&seqKnown == 0:
 		s.seen |= seqKnown
@@ -46,12 +47,17 @@ func (r *Record) segment(p *Packet) {
 		r.again(p, size)
 		if int32(end-e.next) > 0 {
 			e.next = end
+		} else if p.Payload > 0 {
+			note = sentAgain
 		}
 	}
-	if p.Payload > 0 {
+	if p.Payload > 0 && p.Flags&(flagSYN|flagFIN) == 0 {
 		r.note(p.From, sentData)
 	}
-	if p.Window == 0 {
+	if note != 0 {
+		r.note(p.From, note)
+	}
+	if p.Window == 0 && r.Sides[1-p.From].state() != finSent { // else nobody is there to fill it
 		r.note(p.From, sentZeroWindow)
 	}
 	if p.Flags&flagACK == 0 {
@@ -68,15 +74,18 @@ func (r *Record) again(p *Packet, size uint32) {
 	s, e := &r.Sides[p.From], &r.ends[p.From]
 	switch {
 	case size == 1 && p.Seq == e.next-1 && p.Flags&(flagSYN|flagFIN) == 0: // a keep-alive (RFC 9293, section 3.8.4)
+		e.repeated += p.Payload
 	case e.hole > 0 && int32(p.Seq-e.holeEnd) < 0:
-		e.hole -= min(e.hole, size)
+		filled := min(e.hole, size)
+		e.hole -= filled
+		e.repeated += p.Payload - min(filled, p.Payload)
 		if s.OutOfOrder < math.MaxUint16 {
 			s.OutOfOrder++
 		}
 	default:
-		e.retransmits++
-		if p.Payload > 0 {
-			r.note(p.From, sentAgain)
+		e.repeated += min(p.Payload, e.next-p.Seq)
+		if s.Retransmits < math.MaxUint16 {
+			s.Retransmits++
 		}
 	}
 }

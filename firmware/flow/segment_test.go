@@ -35,17 +35,24 @@ func TestSegments(t *testing.T) {
 		segments   []segment
 		history    string
 		missed     [2]uint32 // of client and server
-		again      [2]uint32
+		again      [2]uint16
+		repeated   [2]uint32 // bytes
 		outOfOrder [2]uint16
 		rtt        time.Duration
 	}{
 		{name: "whole", history: "ShADdaFf", rtt: 2 * time.Millisecond, segments: []segment{
 			c(ack, 101, 201, 50), s(ack, 201, 151, 1000), s(ack, 1201, 151, 0), c(fin|ack, 151, 1201, 0), s(fin|ack, 1201, 152, 0), c(ack, 152, 1202, 0),
 		}},
-		{name: "segment again", history: "ShADTa", again: [2]uint32{1, 0}, rtt: 2 * time.Millisecond, segments: []segment{
+		{name: "segment again", history: "ShADTa", again: [2]uint16{1, 0}, repeated: [2]uint32{50, 0}, rtt: 2 * time.Millisecond, segments: []segment{
 			c(ack, 101, 201, 50), c(ack, 101, 201, 50), s(ack, 201, 151, 0),
 		}},
-		{name: "out of order", history: "ShADa", outOfOrder: [2]uint16{1, 0}, rtt: 2 * time.Millisecond, segments: []segment{
+		{name: "segment half again", history: "ShADa", again: [2]uint16{1, 0}, repeated: [2]uint32{20, 0}, rtt: 2 * time.Millisecond, segments: []segment{
+			c(ack, 101, 201, 50), c(ack, 131, 201, 50), s(ack, 201, 181, 0),
+		}},
+		{name: "reset with payload", history: "ShADaR", repeated: [2]uint32{9, 0}, rtt: 2 * time.Millisecond, segments: []segment{
+			c(ack, 101, 201, 50), s(ack, 201, 151, 0), c(rst|ack, 151, 201, 9),
+		}},
+		{name: "out of order", history: "ShADTa", outOfOrder: [2]uint16{1, 0}, rtt: 2 * time.Millisecond, segments: []segment{
 			c(ack, 151, 201, 50), c(ack, 101, 201, 50), s(ack, 201, 201, 0),
 		}},
 		{name: "gap in the middle", history: "ShADaG", missed: [2]uint32{50, 0}, rtt: 2 * time.Millisecond, segments: []segment{
@@ -54,10 +61,10 @@ func TestSegments(t *testing.T) {
 		{name: "gap at the end", history: "ShADaG", missed: [2]uint32{100, 0}, rtt: 2 * time.Millisecond, segments: []segment{
 			c(ack, 101, 201, 50), s(ack, 201, 251, 0),
 		}},
-		{name: "lost before the tap", history: "ShADa", outOfOrder: [2]uint16{1, 0}, rtt: 2 * time.Millisecond, segments: []segment{
+		{name: "lost before the tap", history: "ShADaT", outOfOrder: [2]uint16{1, 0}, rtt: 2 * time.Millisecond, segments: []segment{
 			c(ack, 151, 201, 50), s(ack, 201, 101, 0), c(ack, 101, 201, 50), s(ack, 201, 201, 0),
 		}},
-		{name: "keep-alive", history: "ShADa", rtt: 2 * time.Millisecond, segments: []segment{
+		{name: "keep-alive", history: "ShADaT", repeated: [2]uint32{1, 0}, rtt: 2 * time.Millisecond, segments: []segment{
 			c(ack, 101, 201, 50), s(ack, 201, 151, 0), c(ack, 150, 201, 0), c(ack, 150, 201, 1), s(ack, 201, 151, 0),
 		}},
 		{name: "sequence numbers wrap", bare: true, history: "Da", segments: []segment{
@@ -66,14 +73,22 @@ func TestSegments(t *testing.T) {
 		{name: "forged acknowledgment", history: "ShADa", rtt: 2 * time.Millisecond, segments: []segment{
 			c(ack, 101, 201, 50), s(ack, 201, 151+1<<31, 0),
 		}},
-		{name: "SYN again", bare: true, history: "ShA", again: [2]uint32{1, 0}, segments: []segment{
+		{name: "SYN again", bare: true, history: "ShA", again: [2]uint16{1, 0}, segments: []segment{
 			c(syn, 100, 0, 0), c(syn, 100, 0, 0), s(syn|ack, 200, 101, 0), c(ack, 101, 201, 0),
 		}},
 		{name: "began with the answer", bare: true, history: "^hR", segments: []segment{
 			s(syn|ack, 200, 101, 0), c(rst, 101, 0, 0),
 		}},
-		{name: "zero window and bad flags", bare: true, history: "SQFwa", segments: []segment{
-			c(syn|fin, 100, 0, 0), {true, ack, 200, 101, 0, 0},
+		{name: "zero window", history: "ShADwa", rtt: 2 * time.Millisecond, segments: []segment{
+			c(ack, 101, 201, 50), {true, ack, 201, 151, 0, 0},
+		}},
+		{name: "nobody is there to fill the window", history: "ShAFa", rtt: 2 * time.Millisecond, segments: []segment{
+			c(fin|ack, 101, 201, 50), {true, ack, 201, 152, 0, 0},
+		}},
+		{name: "bad flags", bare: true, history: "Qa", segments: []segment{c(syn|fin, 100, 0, 0), s(ack, 200, 101, 0)}},
+		{name: "FIN with RST", history: "ShAI", rtt: 2 * time.Millisecond, segments: []segment{c(fin|rst|ack, 101, 201, 0)}},
+		{name: "payload with FIN", history: "ShAFf", rtt: 2 * time.Millisecond, segments: []segment{
+			c(fin|ack, 101, 201, 50), s(fin|ack, 201, 152, 10),
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -100,7 +115,10 @@ func TestSegments(t *testing.T) {
 			if got := [2]uint32{r.Missed(c), r.Missed(s)}; got != tt.missed {
 				t.Errorf("missed %v, want %v", got, tt.missed)
 			}
-			if got := [2]uint32{r.Retransmits(c), r.Retransmits(s)}; got != tt.again {
+			if got := [2]uint32{r.Repeated(c), r.Repeated(s)}; got != tt.repeated {
+				t.Errorf("repeated %v bytes, want %v", got, tt.repeated)
+			}
+			if got := [2]uint16{r.Sides[c].Retransmits, r.Sides[s].Retransmits}; got != tt.again {
 				t.Errorf("retransmits %v, want %v", got, tt.again)
 			}
 			if got := [2]uint16{r.Sides[c].OutOfOrder, r.Sides[s].OutOfOrder}; got != tt.outOfOrder {

@@ -152,7 +152,7 @@ func (t *Table) Touch(packets []Packet) {
 		tag := tagOf(packets[i].Hash)
 		if s := t.slots[tag&t.mask]; uint32(s>>32) == tag && s != 0 {
 			r := &t.records[uint32(s)-1]
-			sum += r.Key[0] + r.Sides[0].Packets + uint64(r.Sides[1].ECN)
+			sum += r.Key[0] + r.Sides[0].Packets + uint64(r.Sides[1].TTL)
 		}
 	}
 	t.sink += sum
@@ -180,7 +180,7 @@ func (t *Table) Update(p *Packet) (r *Record, created bool) {
 	r.count(p, t.clock)
 	switch {
 	case r.Key.Proto() == protoTCP:
-		if p.Flags&(flagSYN|flagFIN|flagRST) != 0 {
+		if p.Flags&(flagSYN|flagFIN|flagRST) != 0 || r.Sides[p.From].state() == inactive {
 			t.handshake(i-1, p)
 		}
 		r.segment(p)
@@ -231,6 +231,9 @@ func (t *Table) create(slot uint32, p *Packet) uint32 {
 	}
 	if proto := p.Key.Proto(); proto == protoICMP || proto == protoICMPv6 {
 		r.rtt = uint32(p.ICMP)<<8 | uint32(p.Code)
+	}
+	if p.fromServer() {
+		r.turn(1 - p.From)
 	}
 	t.slots[slot] = uint64(tagOf(p.Hash))<<32 | uint64(i)
 	t.stats.Created++

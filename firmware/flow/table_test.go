@@ -74,7 +74,7 @@ func (t *table) check(tb testing.TB, want ...ended) {
 	t.ended = nil
 }
 
-const a, b = "10.0.0.1:1000", "10.0.0.2:80"
+const a, b, other = "10.0.0.1:1000", "10.0.0.2:80", "10.0.0.3:2000"
 
 func TestKey(t *testing.T) {
 	for _, tt := range [][2]string{
@@ -199,7 +199,7 @@ func TestTableStates(t *testing.T) {
 	}{
 		{"attempt", []packet{{a, b, syn}, {a, b, syn}}, a, "S0", "end"},
 		{"established", open, a, "S1", "end"},
-		{"server seen first", []packet{{b, a, syn | ack}, {a, b, ack}}, a, "OTH", "end"},
+		{"server seen first", []packet{{b, a, syn | ack}, {a, b, ack}}, a, "S1", "end"},
 		{"answer before the question", []packet{{b, a, ack}, {a, b, syn}}, a, "OTH", "end"},
 		{"closed", append(open[:3:3], packet{a, b, fin | ack}, packet{b, a, fin | ack}), a, "SF", "fin"},
 		{"closed by the client", append(open[:3:3], packet{a, b, fin | ack}), a, "S2", "end"},
@@ -211,7 +211,17 @@ func TestTableStates(t *testing.T) {
 		{"reset after SYN-ACK", []packet{{b, a, syn | ack}, {b, a, rst}}, a, "RSTRH", "rst"},
 		{"FIN after SYN", []packet{{a, b, syn}, {a, b, fin}}, a, "SH", "end"},
 		{"FIN after SYN-ACK", []packet{{b, a, syn | ack}, {b, a, fin}}, a, "SHR", "end"},
-		{"in the middle", []packet{{b, a, ack}, {a, b, ack}}, b, "OTH", "end"},
+		{"in the middle", []packet{{b, a, ack}, {a, b, ack}}, a, "OTH", "end"},
+		{"in the middle, ports say nothing", []packet{{other, a, ack}, {a, other, ack}}, other, "OTH", "end"},
+		{"reset behind its own FIN", append(open[:3:3], packet{a, b, fin | ack}, packet{a, b, rst}), a, "RSTO", "rst"},
+		{"closed, and reset by the client", append(open[:3:3], packet{a, b, fin | ack}, packet{b, a, fin | ack}, packet{a, b, rst}), a, "SF", "fin"},
+		{"closed, and reset by the server", append(open[:3:3], packet{b, a, fin | ack}, packet{a, b, fin | ack}, packet{b, a, rst}), a, "SF", "fin"},
+		{"FIN, RST, FIN of the other", append(open[:3:3], packet{a, b, fin | ack}, packet{a, b, rst}, packet{b, a, fin | ack}), a, "SF", "rst"},
+		{"closed in the middle", []packet{{a, b, ack}, {b, a, ack}, {a, b, fin | ack}, {b, a, fin | ack}}, a, "SF", "fin"},
+		{"half closed in the middle", []packet{{a, b, ack}, {b, a, ack}, {a, b, fin | ack}}, a, "SH", "end"},
+		{"reset in the middle", []packet{{a, b, ack}, {b, a, ack}, {b, a, rst}}, a, "RSTRH", "rst"},
+		{"only the client was seen", []packet{{a, b, syn}, {a, b, ack}, {a, b, ack}}, a, "S0", "end"},
+		{"both open", []packet{{a, b, syn}, {b, a, syn}}, a, "S1", "end"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tab := newTable(flow.Options{})

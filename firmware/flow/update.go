@@ -4,7 +4,8 @@ package flow
 func (r *Record) count(p *Packet, clock uint32) {
 	s := &r.Sides[p.From]
 	if s.Packets == 0 {
-		s.TTL, s.TOS = p.TTL, p.TOS
+		s.TTL = p.TTL
+		r.TOS[p.From] = p.TOS
 		if r.Sides[1-p.From].Packets == 0 {
 			r.First = p.Time
 		}
@@ -13,37 +14,29 @@ func (r *Record) count(p *Packet, clock uint32) {
 	s.Bytes += uint64(p.WireLen)
 	s.Payload += uint64(p.Payload)
 	s.Flags |= p.Flags
-	s.ECN |= p.TOS & 3
+	r.TOS[p.From] |= p.TOS & 3
 	r.Last = max(r.Last, p.Time)
 	r.touched = clock
 }
 
-// handshake follows the SYN, FIN and RST of a TCP connection.
+// handshake follows the state of a TCP connection.
 func (t *Table) handshake(i uint32, p *Packet) {
 	r := &t.records[i]
 	switch p.Flags & (flagSYN | flagACK) {
 	case flagSYN:
 		r.Orient(p.From)
-		r.note(p.From, sentSYN)
 	case flagSYN | flagACK:
 		r.Orient(1 - p.From)
-		r.note(p.From, sentSYNACK)
 	}
-	if p.Flags&flagSYN != 0 && p.Flags&(flagFIN|flagRST) != 0 {
-		r.note(p.From, sentBadFlags)
-	}
+	r.noteFlags(p)
+	r.follow(p)
 	closed := Reason(r.closed)
-	if p.Flags&flagFIN != 0 {
-		r.note(p.From, sentFIN)
-		if r.Sides[0].seen&r.Sides[1].seen&sentFIN != 0 && closed == 0 {
-			closed = Fin
-		}
-	}
-	if p.Flags&flagRST != 0 {
-		r.note(p.From, sentRST)
-		if closed == 0 {
-			closed = Rst
-		}
+	switch {
+	case closed != 0:
+	case p.Flags&flagRST != 0:
+		closed = Rst
+	case p.Flags&flagFIN != 0 && r.Sides[1-p.From].state() == finSent:
+		closed = Fin
 	}
 	if Reason(r.closed) != closed {
 		r.closed = uint8(closed)
@@ -54,6 +47,27 @@ func (t *Table) handshake(i uint32, p *Packet) {
 	}
 }
 
+// noteFlags enters SYN, FIN and RST into the history.
+func (r *Record) noteFlags(p *Packet) {
+	switch p.Flags & (flagSYN | flagFIN | flagRST) {
+	case 0:
+	case flagSYN:
+		if p.Flags&flagACK != 0 {
+			r.note(p.From, sentSYNACK)
+		} else {
+			r.note(p.From, sentSYN)
+		}
+	case flagFIN:
+		r.note(p.From, sentFIN)
+	case flagRST:
+		r.note(p.From, sentRST)
+	case flagFIN | flagRST:
+		r.note(p.From, sentFINRST)
+	default:
+		r.note(p.From, sentBadFlags)
+	}
+}
+
 // Orient makes end the client, unless a SYN or an earlier call has said who it
 // is.
 func (r *Record) Orient(end uint8) {
@@ -61,6 +75,11 @@ func (r *Record) Orient(end uint8) {
 		return
 	}
 	r.oriented = true
+	r.turn(end)
+}
+
+// turn makes end the client, if it is not.
+func (r *Record) turn(end uint8) {
 	if r.Client != end {
 		r.Client = end
 		r.note(end, turned)
@@ -72,8 +91,8 @@ func (r *Record) Orient(end uint8) {
 func (r *Record) restart(clock uint32) {
 	for i := range r.Sides {
 		s := &r.Sides[i]
-		s.Packets, s.Bytes, s.Payload, s.OutOfOrder = 0, 0, 0, 0
-		r.ends[i].missed, r.ends[i].retransmits = 0, 0
+		s.Packets, s.Bytes, s.Payload, s.OutOfOrder, s.Retransmits = 0, 0, 0, 0, 0
+		r.ends[i].missed, r.ends[i].repeated = 0, 0
 	}
 	r.began = clock
 }

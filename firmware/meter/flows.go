@@ -43,10 +43,10 @@ func (m *meter) flowEnded(r *flow.Record, why flow.Reason) {
 		DstFlags:   dst.Flags,
 		SrcTTL:     src.TTL,
 		DstTTL:     dst.TTL,
-		SrcDSCP:    src.TOS >> 2,
-		DstDSCP:    dst.TOS >> 2,
-		SrcECN:     src.ECN,
-		DstECN:     dst.ECN,
+		SrcDSCP:    r.TOS[client] >> 2,
+		DstDSCP:    r.TOS[server] >> 2,
+		SrcECN:     r.TOS[client] & 3,
+		DstECN:     r.TOS[server] & 3,
 		State:      r.State(),
 		History:    m.words.of(m.history),
 		RTT:        r.RTT(),
@@ -54,7 +54,8 @@ func (m *meter) flowEnded(r *flow.Record, why flow.Reason) {
 	}
 	if r.Key.Proto() == protoTCP {
 		rec.SrcMissed, rec.DstMissed = r.Missed(client), r.Missed(server)
-		rec.SrcRetransmits, rec.DstRetransmits = r.Retransmits(client), r.Retransmits(server)
+		rec.SrcRepeated, rec.DstRepeated = r.Repeated(client), r.Repeated(server)
+		rec.SrcRetransmits, rec.DstRetransmits = src.Retransmits, dst.Retransmits
 		rec.SrcOutOfOrder, rec.DstOutOfOrder = src.OutOfOrder, dst.OutOfOrder
 	}
 	if m.cfg.CommunityID {

@@ -21,11 +21,12 @@ func (a *apps) dhcp(r *flow.Record, p *packet) bool {
 		Time: record.Nanos(p.Time), Flow: r.ID,
 		SrcAddr: r.Key.Addr(p.From), DstAddr: r.Key.Addr(1 - p.From),
 	}
-	if app.ParseDHCP(p.payload, &rec) != nil {
+	err := app.ParseDHCP(p.payload, &rec)
+	if err != nil {
 		a.malformed(r)
 	}
 	if rec.Message == "" {
-		return false
+		return app.IsShort(err) && !a.whole // cut before it says what it is
 	}
 	add(a.out, record.DHCPDef, &rec)
 	return true

@@ -39,7 +39,7 @@ func (s *streams) of(a *apps, r *flow.Record) *stream {
 		return nil
 	}
 	i := s.take(a)
-	r.Stream = uint32(i + 1)
+	r.Stream = uint16(i + 1)
 	s.pool[i].flow, s.pool[i].parser = r.ID, r.Parser
 	return s.pool[i]
 }

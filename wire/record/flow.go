@@ -41,13 +41,15 @@ type Flow struct {
 
 	SrcMissed      uint32 `col:"src_missed" unit:"bytes" doc:"TCP bytes from the source that were acknowledged and never seen"`
 	DstMissed      uint32 `col:"dst_missed" unit:"bytes" doc:"the same from the destination"`
-	SrcRetransmits uint32 `col:"src_retransmits" unit:"segments" doc:"TCP segments from the source that were seen before"`
-	DstRetransmits uint32 `col:"dst_retransmits" unit:"segments" doc:"the same from the destination"`
+	SrcRepeated    uint32 `col:"src_repeated" unit:"bytes" doc:"of src_payload what was seen before, or came with RST: src_payload - src_repeated + src_missed is the length of the TCP stream"`
+	DstRepeated    uint32 `col:"dst_repeated" unit:"bytes" doc:"the same from the destination"`
+	SrcRetransmits uint16 `col:"src_retransmits" unit:"segments" doc:"TCP segments from the source that were seen before"`
+	DstRetransmits uint16 `col:"dst_retransmits" unit:"segments" doc:"the same from the destination"`
 	SrcOutOfOrder  uint16 `col:"src_out_of_order" unit:"segments" doc:"TCP segments from the source that came behind a later one"`
 	DstOutOfOrder  uint16 `col:"dst_out_of_order" unit:"segments" doc:"the same from the destination"`
 
 	RTT       time.Duration `col:"rtt" unit:"ns" doc:"of the TCP handshake: from the SYN to the ACK that ended it; 0 if either was not seen or sent twice"`
-	History   string        `col:"history" doc:"what happened, in the letters of Zeek's conn.log, each once: S SYN, H SYN with ACK, A bare ACK, D payload, F FIN, R RST, T payload again, G gap, W zero window, Q bad flags, ^ began with the answer; the source's large, the destination's small"`
+	History   string        `col:"history" doc:"what happened, in the letters of Zeek's conn.log, each once: S SYN, H SYN with ACK, A bare ACK, D payload, F FIN, R RST, T payload again, G gap, W zero window, Q a SYN with FIN or RST, I a FIN with RST, ^ began with the answer; the source's large, the destination's small"`
 	State     string        `col:"state" doc:"TCP connection state in Zeek's words: S0, S1, SF, REJ, RSTO, RSTR, OTH, …"`
 	Community string        `col:"community_id" ecs:"network.community_id" doc:"Community ID version 1 with seed 0; made of the columns above where the record is read, if the sensor left it out"`
 	End       string        `col:"end" ecs:"event.reason" doc:"why the record was written: fin, rst, idle, active, evicted, end"`

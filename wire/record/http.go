@@ -17,7 +17,7 @@ type HTTP struct {
 	Version      string        `col:"version" ecs:"http.version" doc:"version of the request, or of the response where there was none: 1.0, 1.1; 2 for a connection that begins with the preface of HTTP/2"`
 	Method       string        `col:"method" ecs:"http.request.method" doc:"method of the request"`
 	Host         string        `col:"host" ecs:"url.domain" doc:"Host field of the request, or the host in its target"`
-	URI          string        `col:"uri" ecs:"url.original" doc:"target of the request, without user and password"`
+	URI          string        `col:"uri" ecs:"url.original" doc:"target of the request, without user and password, nor the values of what its query calls a password, secret or token"`
 	UserAgent    string        `col:"user_agent" ecs:"user_agent.original" doc:"User-Agent field of the request"`
 	Referrer     string        `col:"referrer" ecs:"http.request.referrer" doc:"Referer field of the request"`
 	ForwardedFor string        `col:"forwarded_for" ecs:"network.forwarded_ip" doc:"X-Forwarded-For field of the request"`
@@ -25,7 +25,7 @@ type HTTP struct {
 	RequestSize  uint64        `col:"request_size" ecs:"http.request.body.bytes" unit:"bytes" doc:"Content-Length of the request"`
 	Status       uint16        `col:"status" ecs:"http.response.status_code" doc:"status code of the response; 0 without a response"`
 	Type         string        `col:"type" ecs:"http.response.mime_type" doc:"Content-Type of the response"`
-	Size         uint64        `col:"size" ecs:"http.response.body.bytes" unit:"bytes" doc:"Content-Length of the response; 0 where it says none"`
+	Size         uint64        `col:"size" ecs:"http.response.body.bytes" unit:"bytes" doc:"Content-Length of the response, or the sum of its chunks; 0 where it says none"`
 	Server       string        `col:"server" doc:"Server field of the response"`
 	Location     string        `col:"location" doc:"Location field of the response"`
 	Upgrade      string        `col:"upgrade" doc:"protocol that the connection went on with (status 101)"`

@@ -2,6 +2,7 @@ package zeek
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -12,12 +13,12 @@ var logs = map[string]log{
 		enumOf("proto", transport),
 		strOf("service", service),
 		interval("duration", "duration"),
-		countOf("orig_bytes", timed("src_payload")),
-		countOf("resp_bytes", timed("dst_payload")),
+		countOf("orig_bytes", streamBytes("src")),
+		countOf("resp_bytes", streamBytes("dst")),
 		strOf("conn_state", connState),
 		flagOf("local_orig", func(r *row) bool { return isLocal(r.addr("src_addr")) }),
 		flagOf("local_resp", func(r *row) bool { return isLocal(r.addr("dst_addr")) }),
-		countOf("missed_bytes", func(r *row) (int64, bool) { return r.int("src_missed") + r.int("dst_missed"), true }),
+		countOf("missed_bytes", missedBytes),
 		strOf("history", history),
 		count("orig_pkts", "src_packets"),
 		countOf("orig_ip_bytes", ipBytes("src")),
@@ -42,7 +43,7 @@ var logs = map[string]log{
 		flag("RD", "rd"),
 		flag("RA", "ra"),
 		countOf("Z", func(*row) (int64, bool) { return 0, true }),
-		vector("answers", "answers"),
+		listOf("answers", "vector[string]", dnsAnswers),
 		field{"TTLs", "vector[interval]", appendTTLs},
 		flagOf("rejected", dnsRejected),
 	)},
@@ -66,14 +67,14 @@ var logs = map[string]log{
 	"http": {"http", connection(
 		countOf("trans_depth", transDepth),
 		str("method", "method"),
-		str("host", "host"),
+		strOf("host", func(r *row) string { return withoutPort(r.text("host")) }),
 		str("uri", "uri"),
 		str("referrer", "referrer"),
 		str("version", "version"),
 		str("user_agent", "user_agent"),
 		none("origin", "string"),
 		count("request_body_len", "request_size"),
-		count("response_body_len", "size"),
+		countOf("response_body_len", bodySize),
 		countOf("status_code", func(r *row) (int64, bool) { n := r.int("status"); return n, n != 0 }),
 		none("status_msg", "string"),
 		none("info_code", "count"),
@@ -156,17 +157,19 @@ var logs = map[string]log{
 	"dhcp": {"dhcp", []field{ // a line for each message
 		moment("ts", "ts"),
 		listOf("uids", "set[string]", func(r *row) []string { return []string{r.uid(r.int("flow"))} }),
-		addr("client_addr", "assigned"),
+		field{"client_addr", "addr", func(dst []byte, r *row) []byte {
+			return append(dst, either(r.text("client_addr"), r.text("assigned"))...)
+		}},
 		addr("server_addr", "server"),
 		str("mac", "client_mac"),
 		str("host_name", "hostname"),
-		none("client_fqdn", "string"),
+		str("client_fqdn", "fqdn"),
 		str("domain", "domain"),
 		addr("requested_addr", "requested"),
 		addr("assigned_addr", "assigned"),
 		seconds("lease_time", "lease"),
-		none("client_message", "string"),
-		none("server_message", "string"),
+		strOf("client_message", dhcpText("DECLINE", "RELEASE")),
+		strOf("server_message", dhcpText("NAK", "OFFER", "ACK")),
 		listOf("msg_types", "vector[string]", func(r *row) []string { return words(r.text("message")) }),
 		none("duration", "interval"),
 	}},
@@ -192,6 +195,24 @@ func first(list []string) string {
 		return ""
 	}
 	return list[0]
+}
+
+// either returns a, or b where that is empty.
+func either(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a
+}
+
+// dhcpText returns the words of messages of some types.
+func dhcpText(types ...string) func(r *row) string {
+	return func(r *row) string {
+		if slices.Contains(types, r.text("message")) {
+			return r.text("text")
+		}
+		return ""
+	}
 }
 
 func prefixed(prefix, s string) string {

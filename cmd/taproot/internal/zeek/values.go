@@ -43,7 +43,7 @@ func responderPort(r *row) int64 {
 
 // services has the names of protocols that Zeek calls differently.
 var services = map[string]string{
-	"tls": "ssl", "kerberos": "krb", "dnp3": "dnp3_tcp", "mdns": "dns", "llmnr": "dns", "nbns": "dns",
+	"tls": "ssl", "kerberos": "krb", "mdns": "dns", "llmnr": "dns", "nbns": "dns",
 }
 
 func service(r *row) string {
@@ -55,17 +55,22 @@ func service(r *row) string {
 		app = name
 	}
 	switch tcp := r.int("proto") == protoTCP; {
-	case app == "krb" && tcp, app == "ldap" && tcp:
+	case tcp && (app == "krb" || app == "ldap" || app == "dnp3"):
 		return app + "_tcp"
-	case app == "ldap":
+	case app == "ldap", app == "dnp3":
 		return app + "_udp"
 	}
 	return app
 }
 
-// timed is a number of bytes that Zeek writes only of what has a duration.
-func timed(from string) func(r *row) (int64, bool) {
-	return func(r *row) (int64, bool) { return r.int(from), r.int("duration") > 0 }
+// streamBytes returns what a side sent, which Zeek writes only of what has a
+// duration: of TCP by sequence numbers, so that what came twice counts once and
+// what was missed counts too.
+func streamBytes(side string) func(r *row) (int64, bool) {
+	return func(r *row) (int64, bool) {
+		n := r.int(side+"_payload") - r.int(side+"_repeated") + r.int(side+"_missed")
+		return max(n, 0), r.int("duration") > 0
+	}
 }
 
 // connState returns the state of a connection; of what has none, Zeek says
@@ -84,12 +89,23 @@ func connState(r *row) string {
 	return "SF"
 }
 
-// history is that of the record; Zeek has none of ICMP.
+// history is that of the record; Zeek has one of TCP and UDP.
 func history(r *row) string {
-	if transport(r) == "icmp" {
-		return ""
+	switch r.int("proto") {
+	case protoTCP, protoUDP:
+		return r.text("history")
 	}
-	return r.text("history")
+	return ""
+}
+
+// missedBytes returns the bytes that nobody saw; Zeek counts them once both ends
+// have agreed on the connection.
+func missedBytes(r *row) (int64, bool) {
+	switch connState(r) {
+	case "S1", "S2", "S3", "SF", "RSTO", "RSTR":
+		return r.int("src_missed") + r.int("dst_missed"), true
+	}
+	return 0, true
 }
 
 // ipBytes returns the bytes of a side without the Ethernet headers. Of what is
@@ -193,10 +209,63 @@ func dnsClass(r *row) (int64, string) {
 }
 
 // dnsRejected reports whether the server answered with an error and nothing
-// else.
+// else: not even the OPT record that answers one of the client's.
 func dnsRejected(r *row) bool {
 	code := r.text("rcode")
-	return r.bool("response") && len(r.list("answers")) == 0 && code != "NOERROR" && code != "NXDOMAIN"
+	return r.bool("response") && len(r.list("answers")) == 0 && !r.bool("edns") && code != "NOERROR" && code != "NXDOMAIN"
+}
+
+// dnsAnswers returns the answers in Zeek's words: of those to a question for
+// mail or service hosts the name alone, of a start of authority the server's,
+// and texts with their length. Aliases on the way are as they are.
+func dnsAnswers(r *row) []string {
+	answers := r.list("answers")
+	words, word := 0, 0
+	switch r.text("qtype") {
+	case "MX":
+		words, word = 2, 1
+	case "SRV":
+		words, word = 4, 3
+	case "SOA":
+		words = 7
+	case "TXT", "SPF":
+		for i, a := range answers {
+			if strings.HasPrefix(a, `"`) {
+				answers[i] = zeekTexts(r.text("qtype"), a)
+			}
+		}
+	}
+	for i, a := range answers {
+		if f := strings.Fields(a); words > 0 && len(f) == words {
+			answers[i] = f[word]
+		}
+	}
+	return answers
+}
+
+// zeekTexts returns character strings in master file form (RFC 1035, section
+// 5.1) as Zeek has them: TXT, length and text of each.
+func zeekTexts(typ, s string) string {
+	var out []string
+	for len(s) > 0 && s[0] == '"' {
+		var b []byte
+		i := 1
+		for ; i < len(s) && s[i] != '"'; i++ {
+			if s[i] == '\\' && i+3 < len(s) && s[i+1] >= '0' && s[i+1] <= '9' {
+				n, _ := strconv.Atoi(s[i+1 : i+4])
+				b = append(b, byte(n))
+				i += 3
+				continue
+			}
+			if s[i] == '\\' && i+1 < len(s) {
+				i++
+			}
+			b = append(b, s[i])
+		}
+		out = append(out, typ+" "+strconv.Itoa(len(b))+" "+string(b))
+		s = strings.TrimLeft(s[min(i+1, len(s)):], " ")
+	}
+	return strings.Join(out, " ")
 }
 
 func appendTTLs(dst []byte, r *row) []byte {
@@ -221,6 +290,23 @@ func tlsVersion(r *row) string {
 		return "DTLSv1" + v[len("DTLS 1."):]
 	}
 	return v
+}
+
+// withoutPort returns the host of a Host field.
+func withoutPort(host string) string {
+	if i := strings.LastIndexByte(host, ':'); i >= 0 && strings.Trim(host[i+1:], "0123456789") == "" {
+		return host[:i]
+	}
+	return host
+}
+
+// bodySize returns the size of a response's body: what the head says of it,
+// unless there is none.
+func bodySize(r *row) (int64, bool) {
+	if status := r.int("status"); r.text("method") == "HEAD" || status == 204 || status == 304 {
+		return 0, true
+	}
+	return r.int("size"), true
 }
 
 // maxCounted bounds the connections whose transactions are counted; beyond it

@@ -7,8 +7,9 @@
 // these exceptions: orig_ip_bytes and resp_ip_bytes are of the frames without
 // their Ethernet headers, so that the padding of short frames counts; TTLs
 // repeats the least TTL for each answer; established means that the server
-// answered. A flow that the sensor reports in pieces, for its length, has a line
-// for each. Fields of common Zeek packages (community_id, ja3, ja4, hassh) stand
+// answered; all ICMP between two hosts is one line, and the last ACK counts into
+// the duration. A flow that the sensor reports in pieces, for its length, has a
+// line for each. Fields of common Zeek packages (community_id, ja3, ja4, hassh) stand
 // behind Zeek's own.
 package zeek
 

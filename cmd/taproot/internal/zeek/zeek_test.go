@@ -82,7 +82,7 @@ func TestConn(t *testing.T) {
 	tcp := ends("10.0.0.1", "8.8.8.8")
 	tcp.ID, tcp.SrcPort, tcp.DstPort, tcp.Proto, tcp.App, tcp.VLAN, tcp.SrcMAC = 7, 1000, 443, 6, "tls", 5, record.HardwareAddr{2}
 	tcp.Duration, tcp.SrcPackets, tcp.SrcBytes, tcp.SrcPayload = 1500*time.Millisecond, 2, 150, 42
-	tcp.SrcMissed, tcp.DstMissed, tcp.History, tcp.State = 3, 4, "ShADad", "SF"
+	tcp.SrcRepeated, tcp.SrcMissed, tcp.DstMissed, tcp.History, tcp.State = 10, 3, 4, "ShADad", "SF"
 	lone := ends("2001:db8::1", "2606::1")
 	lone.App, lone.History = "icmp", "D"
 	lone.ID, lone.SrcPort, lone.DstPort, lone.Proto, lone.SrcPackets, lone.SrcPayload, lone.Tunnel = 8, 128, 0, 58, 1, 20, 7
@@ -93,7 +93,7 @@ func TestConn(t *testing.T) {
 		t.Fatalf("%d lines, want 3", len(rows))
 	}
 	expect(t, rows[0], "ts", "1500000000.123456", "id.orig_h", "10.0.0.1", "id.orig_p", "1000", "id.resp_h", "8.8.8.8", "id.resp_p", "443",
-		"proto", "tcp", "service", "ssl", "duration", "1.500000", "orig_bytes", "42", "resp_bytes", "0", "conn_state", "SF", "local_orig", "T",
+		"proto", "tcp", "service", "ssl", "duration", "1.500000", "orig_bytes", "35", "resp_bytes", "4", "conn_state", "SF", "local_orig", "T",
 		"local_resp", "F", "missed_bytes", "7", "history", "ShADad", "orig_pkts", "2", "orig_ip_bytes", "114", "resp_pkts", "0",
 		"tunnel_parents", "-")
 	expect(t, rows[1], "proto", "icmp", "id.orig_p", "128", "id.resp_p", "129", "service", "-", "duration", "-", "orig_bytes", "-",
@@ -115,6 +115,39 @@ func TestDNS(t *testing.T) {
 	expect(t, rows[1], "qclass", "1", "qclass_name", "C_INTERNET", "qtype", "255", "qtype_name", "*", "rcode", "0", "rcode_name", "NOERROR",
 		"rtt", "0.001000", "answers", `x\x2cy,(empty),\x2d`, "TTLs", "60.000000,60.000000,60.000000")
 	expect(t, rows[2], "query", "-", "qtype", "-", "qclass", "-", "rcode", "23", "rejected", "T")
+}
+
+// TestDNSAnswers: answers in Zeek's words.
+func TestDNSAnswers(t *testing.T) {
+	answer := func(qtype string, answers ...string) *record.DNS {
+		return &record.DNS{Time: 1, Proto: 17, Response: true, RCode: "NOERROR", QType: qtype, Answers: answers}
+	}
+	rows := write(t, "dns", record.DNSDef,
+		answer("MX", "alias.example", "10 a.example", "20 b.example"),
+		answer("SRV", "1 2 5060 sip.example"),
+		answer("SOA", "ns.example admin.example 1 2 3 4 5"),
+		answer("TXT", "alias.example", `"v=spf1 -all" "a\"b\009c\\"`),
+		&record.DNS{Time: 1, Response: true, RCode: "REFUSED"},
+		&record.DNS{Time: 1, Response: true, RCode: "REFUSED", EDNS: true},
+	)
+	for i, want := range []string{"alias.example,a.example,b.example", "sip.example", "ns.example", `alias.example,TXT 11 v=spf1 -all TXT 6 a"b\x09c\\`, "-", "-"} {
+		expect(t, rows[i], "answers", want)
+	}
+	expect(t, rows[4], "rejected", "T")
+	expect(t, rows[5], "rejected", "F")
+}
+
+// TestHTTP: hosts without ports, no body where there is none, and missed bytes of
+// connections that were established.
+func TestHTTP(t *testing.T) {
+	rows := write(t, "http", record.HTTPDef,
+		&record.HTTP{Time: 1, Method: "HEAD", Host: "h.example:8080", Status: 200, Size: 5},
+		&record.HTTP{Time: 1, Method: "GET", Host: "[2001:db8::1]:80", Status: 200, Size: 5},
+		&record.HTTP{Time: 1, Method: "GET", Host: "[2001:db8::1]", Status: 304, Size: 5},
+	)
+	expect(t, rows[0], "host", "h.example", "response_body_len", "0")
+	expect(t, rows[1], "host", "[2001:db8::1]", "response_body_len", "5")
+	expect(t, rows[2], "host", "[2001:db8::1]", "response_body_len", "0")
 }
 
 func TestText(t *testing.T) {
