@@ -62,10 +62,12 @@ func ParseDNS(b []byte, rec *record.DNS) error {
 	}
 	rec.Data = flags&dnsData != 0
 	rec.Checking = flags&dnsChecking != 0
-	if rec.OpCode == "" { // sections of an update are others (RFC 2136)
-		if r.answers(int(answers), rec) {
-			r.edns(more, rec)
-		}
+	switch {
+	case rec.OpCode != "": // sections of an update are others (RFC 2136)
+	case !rec.Response: // whoever asks has no answers
+		r.edns(int(answers)+more, rec)
+	case r.answers(int(answers), rec):
+		r.edns(more, rec)
 	}
 	return r.err
 }

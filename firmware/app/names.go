@@ -47,7 +47,7 @@ func ParseMDNS(b []byte, rec *record.Names) error {
 }
 
 // resources reads records of all sections, without OPT and NSEC, which name
-// nothing.
+// nothing. Pointers make much text of few bytes, so what is left out counts too.
 func (r *dnsReader) resources(n int, rec *record.Names) {
 	const typeOPT, typeNSEC = 41, 47
 	size := 0
@@ -56,7 +56,7 @@ func (r *dnsReader) resources(n int, rec *record.Names) {
 		r.uint16()
 		ttl := r.uint32()
 		data := r.data(typ, int(r.uint16()))
-		if r.err != nil || len(rec.Answers) == maxNames {
+		if size += len(name) + len(data); r.err != nil || len(rec.Answers) == maxNames || size > maxNameText {
 			return
 		}
 		if typ == typeOPT || typ == typeNSEC {
@@ -65,11 +65,7 @@ func (r *dnsReader) resources(n int, rec *record.Names) {
 		if len(rec.Answers) == 0 || ttl < rec.TTL {
 			rec.TTL = ttl
 		}
-		line := plain(name) + " " + dnsName(dnsTypes, "TYPE", typ) + " " + plain(data)
-		if size += len(line); size > maxNameText {
-			return
-		}
-		rec.Answers = append(rec.Answers, line)
+		rec.Answers = append(rec.Answers, plain(name)+" "+dnsName(dnsTypes, "TYPE", typ)+" "+plain(data))
 	}
 }
 

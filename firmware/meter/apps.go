@@ -63,6 +63,7 @@ func (a *apps) payload(r *flow.Record, p *flow.Packet, seq uint32, b []byte) {
 	if r.Parser == parserAny {
 		if !a.recognise(r, p, b, a.begins(r, p, seq)) {
 			a.hold(r, p, seq, b)
+			a.streams.weigh(a, r)
 			return
 		}
 		a.takeUp(r, p, seq)
@@ -73,6 +74,7 @@ func (a *apps) payload(r *flow.Record, p *flow.Packet, seq uint32, b []byte) {
 	case known.message(a, r, a.pass(p, b)):
 		a.recognised(r)
 	}
+	a.streams.weigh(a, r)
 }
 
 // pass returns a payload as parsers get it, in memory that all of them get.
@@ -127,7 +129,7 @@ func (a *apps) segment(known *parser, r *flow.Record, p *flow.Packet, seq uint32
 			return
 		}
 		for used = false; len(buf) > 0; buf = side.Bytes() {
-			n := known.stream(a, r, a.pass(p, buf), s)
+			n := a.messages(known, r, p, s, buf)
 			if s.flow != r.ID || s.done[p.From] { // it gave up
 				return
 			}
@@ -138,6 +140,18 @@ func (a *apps) segment(known *parser, r *flow.Record, p *flow.Packet, seq uint32
 			used = true
 		}
 	}
+}
+
+// messages gives what is in order to the parser, message by message, and returns
+// how many bytes it used: more than there are, if it passes over what follows.
+func (a *apps) messages(known *parser, r *flow.Record, p *flow.Packet, s *stream, buf []byte) (used int) {
+	for used < len(buf) {
+		n := known.stream(a, r, a.pass(p, buf[used:]), s)
+		if used += n; n == 0 || s.flow != r.ID || s.done[p.From] {
+			break
+		}
+	}
+	return used
 }
 
 // recognised gives a flow the name of its parser. One that had a name before,

@@ -110,6 +110,10 @@ const maxCertificates = 512
 func (a *apps) certificates(tls *record.TLS, chain [][]byte, client bool) []string {
 	var hashes []string
 	for i, der := range chain {
+		if len(der) < app.MinCertificate { // a record would be longer
+			a.count.malformed["x509"]++
+			continue
+		}
 		rec := a.certificate(der)
 		rec.Time, rec.Flow = tls.Time, tls.Flow
 		rec.SrcAddr, rec.DstAddr, rec.DstPort = tls.SrcAddr, tls.DstAddr, tls.DstPort

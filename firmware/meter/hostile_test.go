@@ -1,0 +1,395 @@
+package meter_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net/netip"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/taproot-sensor/taproot/firmware/capture"
+	"github.com/taproot-sensor/taproot/firmware/frametest"
+	"github.com/taproot-sensor/taproot/firmware/meter"
+)
+
+// An attacker makes the frames of an attack, a microsecond apart.
+type attacker struct {
+	frames []frametest.Frame
+	flows  int
+}
+
+func (a *attacker) send(data []byte) {
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(len(a.frames)) * time.Microsecond)
+	a.frames = append(a.frames, frametest.Frame{Time: at, Data: data})
+}
+
+// pair returns two ends that no flow has had yet.
+func (a *attacker) pair(port uint16) (client, server netip.AddrPort) {
+	a.flows++
+	addr := func(net byte) netip.Addr {
+		return netip.AddrFrom4([4]byte{10, net, byte(a.flows >> 14), byte(a.flows >> 6)})
+	}
+	return netip.AddrPortFrom(addr(1), uint16(20000+a.flows&63)), netip.AddrPortFrom(addr(2), port)
+}
+
+// A side is one end of a TCP connection that is made up.
+type side struct {
+	a        *attacker
+	src, dst netip.AddrPort
+	seq      uint32
+}
+
+// connection returns both ends of a new connection.
+func (a *attacker) connection(port uint16) (client, server *side) {
+	c, s := a.pair(port)
+	return &side{a, c, s, 1000}, &side{a, s, c, 5000}
+}
+
+func (s *side) segment(seq uint32, b []byte) {
+	s.a.send(frametest.Packet{Src: s.src, Dst: s.dst, Proto: frametest.TCP, Flags: 0x10, Seq: seq, TTL: 64, Payload: b}.Ethernet())
+}
+
+// say sends b in segments of at most size bytes.
+func (s *side) say(b []byte, size int) {
+	for len(b) > 0 {
+		n := min(size, len(b))
+		s.segment(s.seq, b[:n])
+		s.seq += uint32(n)
+		b = b[n:]
+	}
+}
+
+// sayAtOnce sends the first byte of b last, so that all of it is in order at
+// once.
+func (s *side) sayAtOnce(b []byte, size int) {
+	for at := 1; at < len(b); at += size {
+		s.segment(s.seq+uint32(at), b[at:min(at+size, len(b))])
+	}
+	s.segment(s.seq, b[:1])
+	s.seq += uint32(len(b))
+}
+
+func (a *attacker) datagram(port uint16, b []byte) {
+	c, s := a.pair(port)
+	a.send(frametest.Packet{Src: c, Dst: s, Proto: frametest.UDP, TTL: 64, Payload: b}.Ethernet())
+}
+
+const (
+	mss  = 1460
+	room = 16 << 10 // of a stream
+)
+
+// attacks are traffic that costs as much as its sender can make it cost.
+var attacks = []struct {
+	name string
+	make func(a *attacker)
+}{
+	{"plain udp flows", func(a *attacker) {
+		for range 20000 {
+			a.datagram(9, make([]byte, 18))
+		}
+	}},
+	{"dns queries", func(a *attacker) {
+		for i := range 20000 {
+			a.datagram(53, fmt.Appendf(nil, "%c%c\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x07%07d\x00\x00\x01\x00\x01", i>>8, i&0xff, i))
+		}
+	}},
+	{"ssh lists without a common name", func(a *attacker) {
+		for range 8 {
+			c, s := a.connection(22)
+			c.say([]byte("SSH-2.0-a\r\n"), mss)
+			s.say([]byte("SSH-2.0-b\r\n"), mss)
+			c.say(kexInit("a"), mss)
+			s.say(kexInit("b"), mss)
+			s.say([]byte("\x00\x00\x00\x02\x00\x15"), mss)
+			c.say([]byte("\x00\x00\x00\x02\x00\x15"), mss)
+		}
+	}},
+	{"http head byte by byte", func(a *attacker) {
+		c, _ := a.connection(80)
+		c.say([]byte("GET / HTTP/1.1\n"+strings.Repeat("a\n", room/2-10)), 1)
+	}},
+	{"http empty lines at once", func(a *attacker) {
+		for range 4 {
+			c, _ := a.connection(80)
+			c.say([]byte("GET / HTTP/1.1\n\n"), mss)
+			for range 20 {
+				c.sayAtOnce(bytes.Repeat([]byte("\n"), room-1), mss)
+			}
+		}
+	}},
+	{"http folded field", func(a *attacker) {
+		for range 100 {
+			c, _ := a.connection(80)
+			c.say([]byte("GET / HTTP/1.1\nHost: a\n"+strings.Repeat(" a\n", room/3-20)+"\n"), mss)
+		}
+	}},
+	{"http tiny responses", func(a *attacker) {
+		for range 100 {
+			_, s := a.connection(80)
+			s.say(bytes.Repeat([]byte("HTTP/1.1 204\n\n"), 1000), mss)
+		}
+	}},
+	{"tls hellos again", func(a *attacker) {
+		for range 20 {
+			c, _ := a.connection(443)
+			c.say(bytes.Repeat(tlsRecord(clientHello(nil)), 1000), mss)
+		}
+	}},
+	{"tls hello of many ciphers", func(a *attacker) {
+		var ciphers []byte
+		for i := range room/2 - 100 {
+			ciphers = binary.BigEndian.AppendUint16(ciphers, uint16(i*40503))
+		}
+		for range 50 {
+			c, _ := a.connection(443)
+			c.say(tlsRecord(clientHello(ciphers)), mss)
+		}
+	}},
+	{"tls message byte by byte", func(a *attacker) {
+		c, _ := a.connection(443)
+		hello := tlsRecord(clientHello(make([]byte, room-100)))
+		c.say(hello[:5+10], mss)
+		c.say(hello[15:len(hello)-1], 1)
+	}},
+	{"tls tiny certificates", func(a *attacker) {
+		n := uint32(0)
+		for range 5000 {
+			_, s := a.connection(443)
+			var chain []byte
+			for range 8 {
+				n++
+				chain = append(chain, 0, 0, 4, byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
+			}
+			s.say(tlsRecord(serverHello, certificates(chain)), mss)
+			s.segment(s.seq, []byte("\x15\x03\x03\x00\x02\x02\x28"))
+		}
+	}},
+	{"tls certificates of many names", func(a *attacker) {
+		for i := range 100 {
+			_, s := a.connection(443)
+			der := namedCertificate(i)
+			s.say(tlsRecord(serverHello), mss)
+			s.say(tlsRecord(certificates(append([]byte{0, byte(len(der) >> 8), byte(len(der))}, der...))), mss)
+			s.segment(s.seq, []byte("\x15\x03\x03\x00\x02\x02\x28"))
+		}
+	}},
+	{"mqtt pings", func(a *attacker) {
+		c, _ := a.connection(1883)
+		c.say([]byte("\x10\x0c\x00\x04MQTT\x04\x02\x00\x3c\x00\x00"), mss)
+		c.say(bytes.Repeat([]byte{0xc0, 0}, 500_000), mss)
+	}},
+	{"dns messages over tcp", func(a *attacker) {
+		c, _ := a.connection(53)
+		var b []byte
+		for i := range 100_000 {
+			b = append(b, fmt.Sprintf("\x00\x0c%c%c\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00", 'a'+i>>8&15, 'a'+i&15)...)
+		}
+		c.say(b, mss)
+	}},
+	{"dns names by pointers", func(a *attacker) {
+		for i := range 5000 {
+			a.datagram(53, pointers(i, 1, 63))
+		}
+	}},
+	{"mdns names by pointers", func(a *attacker) {
+		for i := range 5000 {
+			a.datagram(5353, pointers(i, 47, 63))
+		}
+	}},
+	{"one arp", func(a *attacker) {
+		arp := append([]byte("\xff\xff\xff\xff\xff\xff\x02\x00\x00\x00\x00\x01\x08\x06\x00\x01\x08\x00\x06\x04\x00\x01\x02\x00\x00\x00\x00\x01\x0a\x00\x00\x01\x00\x00\x00\x00\x00\x00\x0a\x00\x00\x02"), make([]byte, 18)...)
+		for range 50000 {
+			a.send(arp)
+		}
+	}},
+	{"arp of many", func(a *attacker) {
+		for i := range 50000 {
+			arp := append([]byte("\xff\xff\xff\xff\xff\xff\x02\x00\x00\x00\x00\x01\x08\x06\x00\x01\x08\x00\x06\x04\x00\x01"), 2, 0, 0, byte(i>>16), byte(i>>8), byte(i), 10, byte(i>>16), byte(i>>8), byte(i))
+			a.send(append(arp, make([]byte, 28)...))
+		}
+	}},
+	{"bad flags", func(a *attacker) {
+		for range 20000 {
+			c, s := a.pair(80)
+			a.send(frametest.Packet{Src: c, Dst: s, Proto: frametest.TCP, Flags: 3, TTL: 64}.Ethernet())
+		}
+	}},
+	{"first fragments", func(a *attacker) {
+		for i := range 20000 {
+			c, s := a.pair(9)
+			a.send(frametest.Packet{Src: c, Dst: s, Proto: frametest.UDP, Fragment: 0x2000, ID: uint16(i), TTL: 64, Payload: make([]byte, 16)}.Ethernet())
+		}
+	}},
+	{"ntp of random times", func(a *attacker) {
+		x := uint64(1)
+		random := func(b []byte) {
+			for i := range b {
+				x = x*6364136223846793005 + 1442695040888963407
+				b[i] = byte(x >> 56)
+			}
+		}
+		for range 1000 {
+			c, s := a.pair(123)
+			for i := range 32 {
+				b := make([]byte, 48)
+				b[0] = 0x23
+				random(b[4:12])
+				random(b[16:])
+				src, dst := c, s
+				if i&1 != 0 {
+					src, dst = s, c
+				}
+				a.send(frametest.Packet{Src: src, Dst: dst, Proto: frametest.UDP, TTL: 64, Payload: b}.Ethernet())
+			}
+		}
+	}},
+}
+
+// kexInit returns a KEXINIT whose list of key exchanges is full of one name.
+func kexInit(name string) []byte {
+	list := strings.TrimSuffix(strings.Repeat(name+",", (room-100)/(len(name)+1)), ",")
+	b := append([]byte{20}, make([]byte, 16)...)
+	b = binary.BigEndian.AppendUint32(b, uint32(len(list)))
+	b = append(append(b, list...), make([]byte, 7*4+5)...)
+	packet := binary.BigEndian.AppendUint32(nil, uint32(1+len(b)))
+	return append(append(packet, 0), b...)
+}
+
+func tlsRecord(messages ...[]byte) []byte {
+	b := bytes.Join(messages, nil)
+	return append([]byte{22, 3, 3, byte(len(b) >> 8), byte(len(b))}, b...)
+}
+
+func handshakeMessage(typ byte, body []byte) []byte {
+	return append([]byte{typ, 0, byte(len(body) >> 8), byte(len(body))}, body...)
+}
+
+func clientHello(ciphers []byte) []byte {
+	b := append([]byte{3, 3}, make([]byte, 33)...)
+	b = binary.BigEndian.AppendUint16(b, uint16(len(ciphers)))
+	return handshakeMessage(1, append(append(b, ciphers...), 1, 0))
+}
+
+var serverHello = handshakeMessage(2, append([]byte{3, 3}, make([]byte, 36)...))
+
+func certificates(chain []byte) []byte {
+	return handshakeMessage(11, append([]byte{0, byte(len(chain) >> 8), byte(len(chain))}, chain...))
+}
+
+// der returns a value of BER.
+func der(tag byte, parts ...[]byte) []byte {
+	b := bytes.Join(parts, nil)
+	return append([]byte{tag, 0x82, byte(len(b) >> 8), byte(len(b))}, b...)
+}
+
+// namedCertificate returns a certificate of 16 KB that says of whom it is a
+// thousand times.
+func namedCertificate(serial int) []byte {
+	name := bytes.Repeat([]byte("\x31\x09\x30\x07\x06\x01\x2a\x13\x02aa"), 1300)
+	algorithm := []byte("\x30\x05\x06\x03\x2b\x65\x70")
+	return der(0x30, der(0x30,
+		[]byte("\xa0\x03\x02\x01\x02\x02\x04"), binary.BigEndian.AppendUint32(nil, 1<<24+uint32(serial)), algorithm,
+		der(0x30),
+		[]byte("\x30\x1e\x17\x0d260101000000Z\x17\x0d270101000000Z"),
+		der(0x30, name),
+		[]byte("\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00"), make([]byte, 32),
+	), algorithm, []byte("\x03\x41\x00"), make([]byte, 64))
+}
+
+// pointers returns a response of n records, whose type is typ, that all have
+// the one long name.
+func pointers(i int, typ byte, n int) []byte {
+	b := fmt.Appendf(nil, "%c%c\x84\x00\x00\x01\x00%c\x00\x00\x00\x00", i>>8, i&0xff, n)
+	for l := range 4 {
+		label := bytes.Repeat([]byte{byte(200 + i%50 + l)}, 61)
+		b = append(append(b, 61), label...)
+	}
+	b = append(b, "\x00\x00\x01\x00\x01"...)
+	for range n {
+		b = append(b, 0xc0, 12, 0, typ, 0, 1, 0, 0, 0, 1, 0, 2, 0xc0, 12)
+	}
+	return b
+}
+
+// hostile runs an attack.
+func hostile(tb testing.TB, file []byte, out io.Writer, atEnd func()) *atEOF {
+	src, err := capture.NewFile("hostile.pcap", bytes.NewReader(file))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	end := &atEOF{File: src, do: atEnd}
+	if err := meter.Run(context.Background(), meter.Config{Source: end, Out: out}); err != nil {
+		tb.Fatal(err)
+	}
+	return end
+}
+
+// atEOF calls do before a file ends.
+type atEOF struct {
+	*capture.File
+	do func()
+}
+
+func (a *atEOF) NextBatch(frames []capture.Frame) (int, error) {
+	n, err := a.File.NextBatch(frames)
+	if err == io.EOF && a.do != nil {
+		a.do()
+	}
+	return n, err
+}
+
+// BenchmarkHostile says what each attack costs: time per packet and per byte of
+// traffic, bytes of batches per byte, and the memory that is held when all of
+// it has come.
+func BenchmarkHostile(b *testing.B) {
+	for _, attack := range attacks {
+		b.Run(strings.ReplaceAll(attack.name, " ", "_"), func(b *testing.B) {
+			var a attacker
+			attack.make(&a)
+			file := frametest.Pcap(1, a.frames...)
+			wire := 0
+			for _, f := range a.frames {
+				wire += len(f.Data)
+			}
+			var frames, out uint64
+			began := cpuTime(b)
+			for b.Loop() {
+				var w counter
+				frames += hostile(b, file, &w, nil).Stats().Frames
+				out += uint64(w)
+			}
+			took := float64(cpuTime(b) - began)
+			runs := float64(frames) / float64(len(a.frames))
+			b.ReportMetric(took/float64(frames), "cpu-ns/packet")
+			b.ReportMetric(took/runs/float64(wire), "cpu-ns/byte")
+			b.ReportMetric(float64(out)/runs/float64(wire), "out/in")
+			b.ReportMetric(float64(held(b, file))/(1<<20), "MB-held")
+		})
+	}
+}
+
+// held returns the bytes that a meter holds at the end of a capture.
+func held(tb testing.TB, file []byte) uint64 {
+	heap := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before, after := heap(), uint64(0)
+	hostile(tb, file, io.Discard, func() { after = heap() })
+	return after - min(before, after)
+}
+
+type counter int
+
+func (c *counter) Write(b []byte) (int, error) {
+	*c += counter(len(b))
+	return len(b), nil
+}
