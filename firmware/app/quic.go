@@ -13,10 +13,11 @@ import (
 )
 
 const (
-	maxConnectionID = 20 // bytes (RFC 9000, section 17.2)
-	maxInitials     = 16 // packets of a connection that are decrypted
-	maxFrames       = 64 // of one of them
-	maxAgain        = 2  // times that keys are made anew: after a Retry, and as another version
+	maxConnectionID = 20   // bytes (RFC 9000, section 17.2)
+	maxInitials     = 16   // packets of a connection that are decrypted
+	maxFrames       = 64   // of one of them
+	minDatagram     = 1200 // bytes around a client's first Initial: servers discard shorter ones (RFC 9000, section 14.1)
+	maxAgain        = 2    // times that keys are made anew: after a Retry, and as another version
 )
 
 // LooksLikeQUIC reports whether a datagram begins with a long header of QUIC,
@@ -71,6 +72,7 @@ func (h *QUICHandshake) Read(end uint8, b []byte) error {
 	if v := clearVersion(b); v != "" && h.secret == nil {
 		return h.clear(end, v, b)
 	}
+	small := len(b) < minDatagram
 	for len(b) > 6 && b[0]&0x80 != 0 && !h.Done() {
 		r := newReader(b[1:])
 		version := r.uint32()
@@ -112,6 +114,10 @@ func (h *QUICHandshake) Read(end uint8, b []byte) error {
 		b = b[len(whole):]
 		if quicKind(whole[0], version) != quicInitial {
 			continue
+		}
+		if small && h.secret == nil {
+			h.initials++
+			return errShort
 		}
 		if err := h.initial(end, version, dcid, whole, at); err != nil {
 			return err

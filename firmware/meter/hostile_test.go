@@ -3,9 +3,14 @@ package meter_test
 import (
 	"bytes"
 	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/netip"
 	"runtime"
 	"strings"
@@ -21,6 +26,19 @@ import (
 type attacker struct {
 	frames []frametest.Frame
 	flows  int
+	dice   *rand.ChaCha8
+}
+
+func newAttacker() *attacker { return &attacker{dice: rand.NewChaCha8([32]byte{})} }
+
+// fill makes b random.
+func (a *attacker) fill(b []byte) { a.dice.Read(b) }
+
+// random returns a random end in a network.
+func (a *attacker) random(net byte) netip.AddrPort {
+	b := [6]byte{net}
+	a.fill(b[1:])
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[:])), binary.BigEndian.Uint16(b[4:]))
 }
 
 func (a *attacker) send(data []byte) {
@@ -112,7 +130,8 @@ var attacks = []struct {
 	}},
 	{"http head byte by byte", func(a *attacker) {
 		c, _ := a.connection(80)
-		c.say([]byte("GET / HTTP/1.1\n"+strings.Repeat("a\n", room/2-10)), 1)
+		c.say([]byte("GET / HTTP/1.1\n"), mss)
+		c.say([]byte(strings.Repeat("a\n", room/2-10)), 1)
 	}},
 	{"http empty lines at once", func(a *attacker) {
 		for range 4 {
@@ -179,6 +198,136 @@ var attacks = []struct {
 			s.segment(s.seq, []byte("\x15\x03\x03\x00\x02\x02\x28"))
 		}
 	}},
+	{"tls chains that wait", func(a *attacker) {
+		for i := range 64 {
+			_, s := a.connection(443)
+			s.say(tlsRecord(serverHello), mss)
+			for j := range 8 {
+				der := append([]byte{byte(i), byte(j)}, make([]byte, room-100)...)
+				s.say(tlsRecord(certificates(append([]byte{0, byte(len(der) >> 8), byte(len(der))}, der...))), mss)
+			}
+		}
+	}},
+	{"http requests that wait", func(a *attacker) {
+		for range 64 {
+			c, _ := a.connection(80)
+			for range 32 {
+				c.say([]byte("GET /"+strings.Repeat("a", room-100)+" HTTP/1.1\n\n"), mss)
+			}
+		}
+	}},
+	{"mqtt long topics", func(a *attacker) {
+		for range 64 {
+			c, _ := a.connection(1883)
+			c.say([]byte("\x10\x0c\x00\x04MQTT\x04\x02\x00\x3c\x00\x00"), mss)
+			for i := range byte(16) {
+				c.say(append([]byte{0x30, 0x82, 0x7d, 0x3e, 0x80, 'a' + i}, bytes.Repeat([]byte("b"), 16000)...), mss)
+			}
+		}
+	}},
+	{"dns queries with answers", func(a *attacker) {
+		for i := range 5000 {
+			b := pointers(i, 1, 8)
+			b[2] = 0
+			a.datagram(53, b)
+		}
+	}},
+	{"quic connections in a datagram", func(a *attacker) {
+		n := uint64(0)
+		for range 1000 {
+			var b []byte
+			for range 16 {
+				n++
+				b = append(b, quicInitial(n, []byte{1, 1, 1})...)
+			}
+			a.datagram(443, b)
+		}
+	}},
+	{"quic small datagrams", func(a *attacker) {
+		hello := clientHello(nil)
+		for i := range 5000 {
+			a.datagram(443, quicInitial(uint64(i), append([]byte{6, 0, byte(len(hello))}, hello...)))
+		}
+	}},
+	{"quic first datagrams", func(a *attacker) {
+		hello := clientHello(nil)
+		for i := range 2000 {
+			b := quicInitial(uint64(i), append([]byte{6, 0, byte(len(hello))}, hello...))
+			a.datagram(443, append(b, make([]byte, 1200-len(b))...))
+		}
+	}},
+	{"tls small hellos", func(a *attacker) {
+		for range 5000 {
+			c, _ := a.connection(443)
+			c.say(tlsRecord(clientHello(nil)), mss)
+		}
+	}},
+	{"dtls small hellos", func(a *attacker) {
+		hello := append([]byte{3, 3}, make([]byte, 33)...)
+		hello = append(hello, 0, 0, 0, 1, 0)
+		n := byte(len(hello))
+		for range 5000 {
+			a.datagram(443, append([]byte{22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 12 + n, 1, 0, 0, n, 0, 0, 0, 0, 0, 0, 0, n}, hello...))
+		}
+	}},
+	{"icmp", func(a *attacker) {
+		for range 20000 {
+			c, s := a.pair(0)
+			a.send(frametest.Packet{Src: netip.AddrPortFrom(c.Addr(), 8), Dst: netip.AddrPortFrom(s.Addr(), 0), Proto: frametest.ICMP, TTL: 64, Payload: make([]byte, 20)}.Ethernet())
+		}
+	}},
+	{"snmp", func(a *attacker) {
+		for range 20000 {
+			a.datagram(161, []byte("\x30\x26\x02\x01\x01\x04\x01a\xa0\x1e\x02\x01\x01\x02\x01\x00\x02\x01\x00\x30\x13\x30\x11\x06\x0d\x2b\x06\x01\x04\x01\x94\x78\x01\x02\x07\x03\x02\x00\x05\x00"))
+		}
+	}},
+	{"weird floods", func(a *attacker) {
+		for range 20000 {
+			c, s := a.pair(502)
+			a.send(frametest.Packet{Src: c, Dst: s, Proto: frametest.TCP, Flags: 0x3b, TTL: 64, Payload: []byte("\x00\x00\x01\x00\x00\x00")}.Ethernet())
+		}
+	}},
+	{"violations in tunnels", func(a *attacker) {
+		for range 5000 {
+			a.flows++
+			inner := frametest.Packet{Src: a.random(224), Dst: a.random(10), Proto: frametest.TCP, Flags: 3, TTL: 64}
+			inner.Src = netip.AddrPortFrom(inner.Src.Addr(), 502)
+			inner.Payload = []byte("\x00\x00\x01\x00\x00\x00")
+			packet := inner.IP()
+			for range 3 {
+				packet = frametest.Packet{Src: a.random(224), Dst: a.random(10), Proto: 4, TTL: 64, Payload: packet}.IP()
+			}
+			a.send(append([]byte("\x02\x00\x00\x00\x00\x02\x02\x00\x00\x00\x00\x01\x08\x00"), packet...))
+		}
+	}},
+	{"random hellos", func(a *attacker) {
+		for range 5000 {
+			c, s := a.random(10), a.random(11)
+			ciphers := make([]byte, 8)
+			a.fill(ciphers)
+			a.send(frametest.Packet{Src: c, Dst: s, Proto: frametest.TCP, Flags: 0x10, TTL: 64, Payload: tlsRecord(clientHello(ciphers))}.Ethernet())
+		}
+	}},
+	{"random names", func(a *attacker) {
+		for range 5000 {
+			b := []byte("ab\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x10 random random  \x00\x00\x01\x00\x01")
+			a.fill(b[:2])
+			a.fill(b[13 : 13+16])
+			a.send(frametest.Packet{Src: a.random(10), Dst: netip.AddrPortFrom(a.random(11).Addr(), 53), Proto: frametest.UDP, TTL: 64, Payload: b}.Ethernet())
+		}
+	}},
+	{"random certificates", func(a *attacker) {
+		for range 2000 {
+			var chain []byte
+			for range 8 {
+				der := make([]byte, 100)
+				a.fill(der)
+				chain = append(append(chain, 0, 0, 100), der...)
+			}
+			c, s := a.random(10), a.random(11)
+			a.send(frametest.Packet{Src: c, Dst: s, Proto: frametest.TCP, Flags: 0x10, TTL: 64, Payload: tlsRecord(serverHello, certificates(chain))}.Ethernet())
+		}
+	}},
 	{"mqtt pings", func(a *attacker) {
 		c, _ := a.connection(1883)
 		c.say([]byte("\x10\x0c\x00\x04MQTT\x04\x02\x00\x3c\x00\x00"), mss)
@@ -202,10 +351,52 @@ var attacks = []struct {
 			a.datagram(5353, pointers(i, 47, 63))
 		}
 	}},
-	{"one arp", func(a *attacker) {
-		arp := append([]byte("\xff\xff\xff\xff\xff\xff\x02\x00\x00\x00\x00\x01\x08\x06\x00\x01\x08\x00\x06\x04\x00\x01\x02\x00\x00\x00\x00\x01\x0a\x00\x00\x01\x00\x00\x00\x00\x00\x00\x0a\x00\x00\x02"), make([]byte, 18)...)
-		for range 50000 {
-			a.send(arp)
+	{"segments that wait", func(a *attacker) {
+		for range 600 {
+			c, s := a.connection(443)
+			for _, side := range []*side{c, s} {
+				side.say(tlsRecord(serverHello)[:10], mss)
+				side.seq++
+				side.say(make([]byte, room-20), mss)
+			}
+		}
+	}},
+	{"segments in any order", func(a *attacker) {
+		for range 20 {
+			c, _ := a.connection(443)
+			c.say(tlsRecord(clientHello(make([]byte, room-100)))[:10], mss)
+			b := make([]byte, 2)
+			for range 1000 {
+				a.fill(b)
+				c.segment(c.seq+uint32(binary.BigEndian.Uint16(b)), b)
+			}
+		}
+	}},
+	{"full flow table", func(a *attacker) {
+		for i := range 80_000 {
+			c, s := a.pair(9)
+			if i&1 != 0 { // half of them are answered, and due later
+				a.send(frametest.Packet{Src: s, Dst: c, Proto: frametest.TCP, Flags: 0x12, TTL: 64}.Ethernet())
+			}
+			a.send(frametest.Packet{Src: c, Dst: s, Proto: frametest.TCP, Flags: 2, TTL: 64}.Ethernet())
+		}
+	}},
+	{"clock back and forth", func(a *attacker) {
+		for i := range 20000 {
+			a.datagram(9, nil)
+			a.frames[i].Time = time.Unix(int64(i&1)<<31, 0)
+		}
+	}},
+	{"tags in tags", func(a *attacker) {
+		frame := append([]byte("\x02\x00\x00\x00\x00\x02\x02\x00\x00\x00\x00\x01\x81\x00"), bytes.Repeat([]byte("\x00\x01\x88\xe5\x00\x00\x00\x00\x00\x00\x81\x00"), 120)...)
+		for range 5000 {
+			a.send(frame)
+		}
+	}},
+	{"later fragments", func(a *attacker) {
+		for i := range 20000 {
+			c, s := a.pair(9)
+			a.send(frametest.Packet{Src: c, Dst: s, Proto: frametest.UDP, Fragment: 0x2001, ID: uint16(i), TTL: 64, Payload: make([]byte, 16)}.Ethernet())
 		}
 	}},
 	{"arp of many", func(a *attacker) {
@@ -227,20 +418,13 @@ var attacks = []struct {
 		}
 	}},
 	{"ntp of random times", func(a *attacker) {
-		x := uint64(1)
-		random := func(b []byte) {
-			for i := range b {
-				x = x*6364136223846793005 + 1442695040888963407
-				b[i] = byte(x >> 56)
-			}
-		}
 		for range 1000 {
 			c, s := a.pair(123)
 			for i := range 32 {
 				b := make([]byte, 48)
 				b[0] = 0x23
-				random(b[4:12])
-				random(b[16:])
+				a.fill(b[4:12])
+				a.fill(b[16:])
 				src, dst := c, s
 				if i&1 != 0 {
 					src, dst = s, c
@@ -295,11 +479,37 @@ func namedCertificate(serial int) []byte {
 	algorithm := []byte("\x30\x05\x06\x03\x2b\x65\x70")
 	return der(0x30, der(0x30,
 		[]byte("\xa0\x03\x02\x01\x02\x02\x04"), binary.BigEndian.AppendUint32(nil, 1<<24+uint32(serial)), algorithm,
-		der(0x30),
+		[]byte("\x30\x00"),
 		[]byte("\x30\x1e\x17\x0d260101000000Z\x17\x0d270101000000Z"),
 		der(0x30, name),
 		[]byte("\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00"), make([]byte, 32),
 	), algorithm, []byte("\x03\x41\x00"), make([]byte, 64))
+}
+
+// quicInitial returns the Initial packet of a client (RFC 9001, section 5).
+func quicInitial(id uint64, frames []byte) []byte {
+	dcid := binary.BigEndian.AppendUint64(nil, id)
+	label := func(secret []byte, name string, size int) []byte {
+		info := append([]byte{0, byte(size), byte(6 + len(name))}, "tls13 "+name+"\x00"...)
+		out, _ := hkdf.Expand(sha256.New, secret, string(info), size)
+		return out
+	}
+	initial, _ := hkdf.Extract(sha256.New, dcid, []byte("\x38\x76\x2c\xf7\xf5\x59\x34\xb3\x4d\x17\x9a\xe6\xa4\xc8\x0c\xad\xcc\xbb\x7f\x0a"))
+	client := label(initial, "client in", 32)
+	block, _ := aes.NewCipher(label(client, "quic key", 16))
+	seal, _ := cipher.NewGCM(block)
+	head := append([]byte{0xc0, 0, 0, 0, 1, 8}, dcid...)
+	head = append(head, 0, 0)
+	head = binary.BigEndian.AppendUint16(head, 0x4000|uint16(1+len(frames)+16))
+	at := len(head)
+	head = append(head, 0)
+	b := seal.Seal(bytes.Clone(head), label(client, "quic iv", 12), frames, head)
+	block, _ = aes.NewCipher(label(client, "quic hp", 16))
+	var mask [16]byte
+	block.Encrypt(mask[:], b[at+4:at+20])
+	b[0] ^= mask[0] & 0xf
+	b[at] ^= mask[1]
+	return b
 }
 
 // pointers returns a response of n records, whose type is typ, that all have
@@ -344,14 +554,49 @@ func (a *atEOF) NextBatch(frames []capture.Frame) (int, error) {
 	return n, err
 }
 
+// TestHostile: what attackers send neither has a parser panic nor a batch dropped,
+// and what the meter writes and holds is bounded by what comes.
+func TestHostile(t *testing.T) {
+	const (
+		most     = 3        // bytes of batches for a byte of frames: of four packets in one frame each has a flow, and violates what it can
+		fixed    = 4 << 10  // of the counters
+		maxTable = 28 << 20 // held: 13 of the table of flows, 8 of streams
+	)
+	for _, attack := range attacks {
+		t.Run(strings.ReplaceAll(attack.name, " ", "_"), func(t *testing.T) {
+			a := newAttacker()
+			attack.make(a)
+			file := frametest.Pcap(1, a.frames...)
+			wire := 0
+			for _, f := range a.frames {
+				wire += len(f.Data)
+			}
+			var pipe bytes.Buffer
+			hostile(t, file, &pipe, nil)
+			out := parse(t, &pipe)
+			out.check(t, uint64(len(a.frames)))
+			if n := out.counters["meter.drop_oversize_records"]; n != 0 {
+				t.Errorf("%d records in batches that are too large", n)
+			}
+			if out.bytes > most*wire+fixed {
+				t.Errorf("%d bytes of batches from %d of frames", out.bytes, wire)
+			}
+			if n := held(t, file); n > maxTable {
+				t.Errorf("holds %d MB", n>>20)
+			}
+			t.Logf("%.2f bytes out for each", float64(out.bytes)/float64(wire))
+		})
+	}
+}
+
 // BenchmarkHostile says what each attack costs: time per packet and per byte of
 // traffic, bytes of batches per byte, and the memory that is held when all of
 // it has come.
 func BenchmarkHostile(b *testing.B) {
 	for _, attack := range attacks {
 		b.Run(strings.ReplaceAll(attack.name, " ", "_"), func(b *testing.B) {
-			var a attacker
-			attack.make(&a)
+			a := newAttacker()
+			attack.make(a)
 			file := frametest.Pcap(1, a.frames...)
 			wire := 0
 			for _, f := range a.frames {
