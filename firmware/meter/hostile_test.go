@@ -227,7 +227,7 @@ var attacks = []struct {
 	}},
 	{"dns queries with answers", func(a *attacker) {
 		for i := range 5000 {
-			b := pointers(i, 1, 8)
+			b := pointers(i, 2, 8)
 			b[2] = 0
 			a.datagram(53, b)
 		}
