@@ -5,6 +5,7 @@ import (
 
 	"github.com/taproot-sensor/taproot/firmware/app"
 	"github.com/taproot-sensor/taproot/firmware/asset"
+	"github.com/taproot-sensor/taproot/firmware/decode"
 	"github.com/taproot-sensor/taproot/firmware/flow"
 	"github.com/taproot-sensor/taproot/wire/record"
 )
@@ -60,6 +61,9 @@ func (a *apps) payload(r *flow.Record, p *flow.Packet, seq uint32, b []byte) {
 		}
 	}()
 	a.now, a.from, a.whole = p.Time, p.From, len(b) >= int(p.Payload)
+	if p.Flags&decode.SYN != 0 { // has a number too (RFC 9293, section 3.4)
+		seq++
+	}
 	if r.Parser == parserAny {
 		if !a.recognise(r, p, b, a.begins(r, p, seq)) {
 			a.hold(r, p, seq, b)
