@@ -105,7 +105,7 @@ func LooksLikeDNS(b []byte) bool {
 
 // answers reads the answer section, and reports whether that was to its end.
 func (r *dnsReader) answers(n int, rec *record.DNS) bool {
-	text := 0
+	text, most := 0, r.most(maxAnswerText)
 	for range min(n, maxAnswers) {
 		r.skipName()
 		typ := r.uint16()
@@ -116,7 +116,7 @@ func (r *dnsReader) answers(n int, rec *record.DNS) bool {
 		if r.err != nil {
 			return false
 		}
-		if text += len(data); text > maxAnswerText {
+		if text += len(data); text > most {
 			return false
 		}
 		if len(rec.Answers) == 0 || ttl < rec.TTL {

@@ -177,7 +177,9 @@ func (h *Handshake) messages(end uint8, data []byte) error {
 		}
 		data = data[size:]
 	}
-	s.part = append(s.part[:0], data...)
+	if len(data) != len(s.part) { // else it is part, which may be long
+		s.part = append(s.part[:0], data...)
+	}
 	return nil
 }
 

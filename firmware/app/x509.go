@@ -80,9 +80,9 @@ func readNames(der []byte, rec *record.X509) {
 			Version   int `asn1:"optional,explicit,default:0,tag:0"`
 			Serial    asn1.RawValue
 			Signature pkix.AlgorithmIdentifier
-			Issuer    pkix.RDNSequence
+			Issuer    asn1.RawValue
 			Validity  struct{ NotBefore, NotAfter time.Time }
-			Subject   pkix.RDNSequence
+			Subject   asn1.RawValue
 			Rest      asn1.RawValue
 		}
 		Algorithm pkix.AlgorithmIdentifier
@@ -91,7 +91,7 @@ func readNames(der []byte, rec *record.X509) {
 	if _, err := asn1.Unmarshal(der, &c); err != nil {
 		return
 	}
-	rec.Subject, rec.Issuer = sequenceText(c.TBS.Subject), sequenceText(c.TBS.Issuer)
+	rec.Subject, rec.Issuer = rawNameText(c.TBS.Subject.Bytes), rawNameText(c.TBS.Issuer.Bytes)
 	rec.Serial = serialText(bytes.TrimLeft(c.TBS.Serial.Bytes, "\x00"))
 	rec.NotBefore, rec.NotAfter = nanosInRange(c.TBS.Validity.NotBefore.Unix()), nanosInRange(c.TBS.Validity.NotAfter.Unix())
 	rec.SelfIssued = rec.Subject == rec.Issuer
@@ -111,12 +111,23 @@ func nameText(n pkix.Name) string {
 	return short(n.String())
 }
 
-func sequenceText(s pkix.RDNSequence) string {
-	s = s[:min(len(s), maxAttributes)]
-	for i := range s {
-		s[i] = s[i][:min(len(s[i]), maxAttributes)]
+// rawNameText does the same with what a name's sequence has in it, as far as it
+// can be read.
+func rawNameText(b []byte) string {
+	var some pkix.RDNSequence
+	for len(b) > 0 && len(some) < maxAttributes {
+		var raw asn1.RawValue
+		var set pkix.RelativeDistinguishedNameSET
+		rest, err := asn1.Unmarshal(b, &raw)
+		if err != nil || len(raw.Bytes) > maxText {
+			break
+		}
+		if _, err := asn1.Unmarshal(raw.FullBytes, &set); err != nil {
+			break
+		}
+		some, b = append(some, set), rest
 	}
-	return short(s.String())
+	return short(some.String())
 }
 
 func serialText(b []byte) string { return hex.EncodeToString(b[:min(len(b), maxSerial)]) }

@@ -351,6 +351,65 @@ var attacks = []struct {
 			a.datagram(5353, pointers(i, 47, 63))
 		}
 	}},
+	{"nbns addresses of one name", func(a *attacker) {
+		for i := range 1000 {
+			b := pointers(i, 0x20, 0)
+			b[5], b[7] = 0, 1 // no question: what was its name is the answer's
+			b = append(b[:len(b)-4], 0, 0x20, 0, 1, 0, 0, 0, 1, 0, 32*6)
+			for j := range byte(32) {
+				b = append(b, 0, 0, 10, 0, byte(i), j)
+			}
+			a.datagram(137, b)
+		}
+	}},
+	{"nbns names by pointers", func(a *attacker) {
+		for i := range 5000 {
+			b := pointers(i, 1, 30)
+			a.datagram(137, b)
+		}
+	}},
+	{"mdns few long names", func(a *attacker) {
+		for i := range 5000 {
+			a.datagram(5353, pointers(i, 2, 4))
+		}
+	}},
+	{"dns few long names", func(a *attacker) {
+		for i := range 5000 {
+			a.datagram(53, pointers(i, 2, 8))
+		}
+	}},
+	{"tls records of a byte", func(a *attacker) {
+		for range 20 {
+			c, _ := a.connection(443)
+			var b []byte
+			for _, one := range clientHello(make([]byte, room-100)) {
+				b = append(b, 22, 3, 1, 0, 1, one)
+			}
+			c.say(b, mss)
+		}
+	}},
+	{"tls certificates with a wrong serial number", func(a *attacker) {
+		for i := range 100 {
+			_, s := a.connection(443)
+			der := namedCertificate(i - 1<<25)
+			s.say(tlsRecord(serverHello), mss)
+			s.say(tlsRecord(certificates(append([]byte{0, byte(len(der) >> 8), byte(len(der))}, der...))), mss)
+			s.segment(s.seq, []byte("\x15\x03\x03\x00\x02\x02\x28"))
+		}
+	}},
+	{"http many fields", func(a *attacker) {
+		for range 50 {
+			c, _ := a.connection(80)
+			c.say([]byte("GET / HTTP/1.1\n"+strings.Repeat("Host:\n", room/6-20)+"\n"), mss)
+		}
+	}},
+	{"lldp of many addresses", func(a *attacker) {
+		for i := range 5000 {
+			b := append([]byte("\x01\x80\xc2\x00\x00\x0e\x02\x00\x00\x00"), byte(i>>8), byte(i), 0x88, 0xcc, 2, 2, 7, 'a', 4, 2, 7, 'b')
+			b = append(b, bytes.Repeat([]byte("\x10\x06\x05\x01\x0a\x00\x00\x01"), 120)...)
+			a.send(append(b, 0, 0))
+		}
+	}},
 	{"segments that wait", func(a *attacker) {
 		for range 600 {
 			c, s := a.connection(443)
