@@ -697,3 +697,16 @@ func (c *counter) Write(b []byte) (int, error) {
 	*c += counter(len(b))
 	return len(b), nil
 }
+
+// TestMeterQUICSmall: of a datagram that servers discard there is no record.
+func TestMeterQUICSmall(t *testing.T) {
+	hello := clientHello(nil)
+	small := quicInitial(1, append([]byte{6, 0, byte(len(hello))}, hello...))
+	a := newAttacker()
+	a.datagram(443, small)
+	a.datagram(443, append(small, make([]byte, 1200-len(small))...))
+	out, err := run(t, frametest.Pcap(1, a.frames...))
+	if err != nil || len(out.lines["quic"]) != 1 || out.counters["meter.malformed_quic"] != 1 {
+		t.Errorf("got %v, %d malformed, %v", out.lines["quic"], out.counters["meter.malformed_quic"], err)
+	}
+}
