@@ -150,18 +150,8 @@ func (s *Stream) Consume(n int) {
 	}
 }
 
-// keepMemory is how much memory a Stream keeps that nobody uses: most handshakes
-// fit.
-const keepMemory = 4 << 10
-
-// Reset makes s ready for another connection and keeps its memory, unless that is
-// much.
-func (s *Stream) Reset() {
-	if cap(s.buf) > keepMemory {
-		s.buf = nil
-	}
-	*s = Stream{buf: s.buf[:0]}
-}
+// Reset makes s ready for another connection and keeps its memory.
+func (s *Stream) Reset() { *s = Stream{buf: s.buf[:0]} }
 
 // Held returns how many bytes of memory s has.
 func (s *Stream) Held() int { return cap(s.buf) }

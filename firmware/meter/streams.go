@@ -6,8 +6,8 @@ import (
 )
 
 // maxStreams bounds the connections that are put in order at once, maxHeld the
-// bytes that wait in them and in their parsers: each has 2 KiB as a rule, and
-// could have 100. A handshake takes one for some round trips only.
+// memory that they and their parsers have: each 2 KiB as a rule, and it could be
+// 100. A handshake takes one for some round trips only.
 const (
 	maxStreams = 512
 	maxHeld    = 8 << 20
@@ -20,7 +20,7 @@ type stream struct {
 	done   [2]bool // nothing more is wanted of this end
 	parser uint8   // of the flow
 	state  any     // the parser's
-	held   int     // bytes, when it was weighed last
+	held   int     // bytes of memory, when it was weighed last
 }
 
 // streams is a bounded pool. When it is used up, the stream that was made
@@ -31,7 +31,7 @@ type streams struct {
 	pool   []*stream
 	free   []int // in pool
 	hand   int   // in pool: who must give up next
-	weight int   // bytes that all hold
+	weight int   // bytes that all have
 }
 
 // of returns the stream of flow r, which it gives it if it has none yet. It
@@ -161,18 +161,23 @@ func (s *streams) release(a *apps, r *flow.Record) {
 	r.Stream = 0
 }
 
-// end reports what stream i has, and empties it.
+// end reports what stream i has, and empties it. It keeps its memory for the next
+// while there is enough.
 func (s *streams) end(a *apps, i int) {
 	st := s.pool[i]
 	st.report(a)
-	s.weight -= st.held
 	for i := range st.sides {
 		if st.sides[i].Waits() {
 			a.count.gaps++
 		}
 		st.sides[i].Reset()
 	}
-	*st = stream{sides: st.sides}
+	s.weight -= st.held
+	if *st = (stream{sides: st.sides}); s.weight > maxHeld/2 {
+		st.sides = [2]app.Stream{}
+	}
+	st.held = st.size()
+	s.weight += st.held
 }
 
 // report has the parser report what it has. It may panic as well as when it read
