@@ -264,7 +264,7 @@ func (h *Handshake) certificates(end uint8, body []byte) {
 		side = 0
 		h.sides[end].done = true
 	}
-	held := size(h.Certs[side])
+	held := listBytes(h.Certs[side])
 	for len(h.Certs[side]) < maxCerts && len(list.b) > 0 {
 		der := list.list24()
 		if held += len(der.b); !der.ok || held > maxHandshake {
@@ -276,15 +276,15 @@ func (h *Handshake) certificates(end uint8, body []byte) {
 
 // Held returns about how many bytes of memory h has.
 func (h *Handshake) Held() int {
-	held := len(h.TLS.SNI) + size(h.Certs[0]) + size(h.Certs[1]) + cap(h.sides[0].part) + cap(h.sides[1].part)
+	held := len(h.TLS.SNI) + listBytes(h.Certs[0]) + listBytes(h.Certs[1]) + cap(h.sides[0].part) + cap(h.sides[1].part)
 	if h.flights != nil {
 		held += h.flights[0].part.Held() + h.flights[1].part.Held()
 	}
 	return held
 }
 
-// size returns how many bytes a list has.
-func size(list [][]byte) (n int) {
+// listBytes returns how many bytes the values of a list have.
+func listBytes(list [][]byte) (n int) {
 	for _, b := range list {
 		n += len(b)
 	}

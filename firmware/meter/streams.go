@@ -133,7 +133,7 @@ func (s *streams) weigh(a *apps, r *flow.Record) {
 	s.weight += now - st.held
 	st.held = now
 	for s.weight > maxHeld {
-		if used := s.pool[s.hand].flow != 0; used {
+		if s.pool[s.hand].flow != 0 { // else it is among the free ones
 			s.free = append(s.free, s.hand)
 		}
 		s.steal(a)
