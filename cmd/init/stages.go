@@ -94,7 +94,7 @@ func (s *sensor) meterStage() *jail.Stage {
 		Ring:  capture.RingOptions{Blocks: s.budget.Ring / capture.BlockSize, Filter: s.site.Program, LockFilter: true},
 		Kinds: s.site.Kinds,
 	}
-	return s.newStage("meter", config, s.budget.Meter, jail.Unshared, func() ([]*os.File, error) {
+	stage := s.newStage("meter", config, s.budget.Meter, jail.Unshared, func() ([]*os.File, error) {
 		config.FirstFlow += flowsPerStart // for the next one: this one has been told
 		batches, out, err := os.Pipe()
 		if err != nil {
@@ -124,6 +124,8 @@ func (s *sensor) meterStage() *jail.Stage {
 		s.signs.tapOpen.Store(true)
 		return files, nil
 	})
+	stage.Expendable = true // it holds seconds of records, the uplink all that wait
+	return stage
 }
 
 // runMeter is the process that looks at traffic.

@@ -13,6 +13,10 @@ package app
 import (
 	"encoding/binary"
 	"errors"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/taproot-sensor/taproot/wire/record"
 )
 
 var (
@@ -67,6 +71,27 @@ func (r *reader) list16() reader { return r.sub(int(r.uint16())) }
 func (r *reader) sub(n int) reader {
 	b := r.bytes(n)
 	return reader{b, r.ok}
+}
+
+// maxText bounds the texts that are kept of a message: more is in no record, and
+// may be waiting for long. The rune that crosses MaxText is Builder's to cut.
+const maxText = record.MaxText + utf8.UTFMax
+
+// text returns v as text, without the NULs that some clients end it with.
+func text(v []byte) string {
+	v = v[:min(len(v), maxText)]
+	for len(v) > 0 && v[len(v)-1] == 0 {
+		v = v[:len(v)-1]
+	}
+	return string(v)
+}
+
+// short returns what text keeps of s, in memory of its own if s has more.
+func short(s string) string {
+	if len(s) <= maxText {
+		return s
+	}
+	return strings.Clone(s[:maxText])
 }
 
 // IsShort reports whether a parser wants more bytes of the message.

@@ -160,11 +160,3 @@ func dhcpAddrs(v []byte) []string {
 	}
 	return list
 }
-
-// text returns v as text, without the NULs that some clients end it with.
-func text(v []byte) string {
-	for len(v) > 0 && v[len(v)-1] == 0 {
-		v = v[:len(v)-1]
-	}
-	return string(v)
-}

@@ -62,10 +62,12 @@ func ParseDNS(b []byte, rec *record.DNS) error {
 	}
 	rec.Data = flags&dnsData != 0
 	rec.Checking = flags&dnsChecking != 0
-	if rec.OpCode == "" { // sections of an update are others (RFC 2136)
-		if r.answers(int(answers), rec) {
-			r.edns(more, rec)
-		}
+	switch {
+	case rec.OpCode != "": // sections of an update are others (RFC 2136)
+	case !rec.Response: // whoever asks has no answers
+		r.edns(int(answers)+more, rec)
+	case r.answers(int(answers), rec):
+		r.edns(more, rec)
 	}
 	return r.err
 }
@@ -103,7 +105,7 @@ func LooksLikeDNS(b []byte) bool {
 
 // answers reads the answer section, and reports whether that was to its end.
 func (r *dnsReader) answers(n int, rec *record.DNS) bool {
-	text := 0
+	text, most := 0, r.most(maxAnswerText)
 	for range min(n, maxAnswers) {
 		r.skipName()
 		typ := r.uint16()
@@ -114,7 +116,7 @@ func (r *dnsReader) answers(n int, rec *record.DNS) bool {
 		if r.err != nil {
 			return false
 		}
-		if text += len(data); text > maxAnswerText {
+		if text += len(data); text > most {
 			return false
 		}
 		if len(rec.Answers) == 0 || ttl < rec.TTL {

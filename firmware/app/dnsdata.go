@@ -37,6 +37,11 @@ func (r *dnsReader) bytes(n int) []byte {
 	return r.msg[r.at-n : r.at]
 }
 
+// most returns how much text is made of a message, no more than bound: with
+// pointers a few bytes could make kilobytes. Those of real ones make up to six
+// times as much.
+func (r *dnsReader) most(bound int) int { return min(8*len(r.msg), bound) }
+
 func (r *dnsReader) fail(err error) {
 	if r.err == nil {
 		r.err = err

@@ -24,6 +24,9 @@ const (
 
 	// maxChunkLine bounds the line before a chunk.
 	maxChunkLine = 256
+
+	// maxWaiting bounds the texts of the requests that wait.
+	maxWaiting = MaxStream
 )
 
 var httpMethods = []string{
@@ -73,6 +76,7 @@ type HTTP struct {
 	report  func(*record.HTTP)
 	started bool
 	waiting []httpRequest
+	held    int          // bytes of their texts
 	answer  *record.HTTP // whose chunks are being counted
 	sides   [2]httpSide
 }
@@ -87,6 +91,7 @@ type httpSide struct {
 	chunked bool // a chunk comes next
 	trailer bool // the fields after the last chunk
 	endless bool // a body to the end of the connection
+	seen    int  // bytes of a head in which its end is not
 }
 
 // NewHTTP returns an HTTP that calls report for every transaction. The record
@@ -103,7 +108,34 @@ func (h *HTTP) Flush() {
 	for i := range h.waiting {
 		h.report(&h.waiting[i].HTTP)
 	}
-	h.waiting = nil
+	h.waiting, h.held = nil, 0
+}
+
+// Held returns about how many bytes of memory h has.
+func (h *HTTP) Held() int { return h.held }
+
+// push has a request wait for its response. For those that there is no room for
+// nobody waits any longer.
+func (h *HTTP) push(rec httpRequest) {
+	size := rec.size()
+	for len(h.waiting) == maxPipeline || len(h.waiting) > 0 && h.held+size > maxWaiting {
+		first := h.pop()
+		h.report(&first.HTTP)
+	}
+	h.waiting, h.held = append(h.waiting, rec), h.held+size
+}
+
+// pop takes the request that came first.
+func (h *HTTP) pop() httpRequest {
+	first := h.waiting[0]
+	h.waiting[0] = httpRequest{} // its texts are not held until all are gone
+	h.waiting, h.held = h.waiting[1:], h.held-first.size()
+	return first
+}
+
+// size returns how many bytes the texts of a request have.
+func (r *httpRequest) size() int {
+	return len(r.URI) + len(r.Host) + len(r.UserAgent) + len(r.Referrer) + len(r.ForwardedFor) + len(r.RequestType)
 }
 
 // answered reports the response whose chunks were counted.
@@ -139,16 +171,21 @@ func (h *HTTP) Read(end uint8, now record.Nanos, b []byte) (used int, err error)
 		}
 		return used, err
 	}
-	if len(b) > 0 && (b[0] == '\r' || b[0] == '\n') { // RFC 9112, section 2.2
-		return 1, nil
+	for used < len(b) && (b[used] == '\r' || b[used] == '\n') { // RFC 9112, section 2.2
+		used++
 	}
-	size := headSize(b)
+	if used > 0 {
+		return used, nil
+	}
+	size := headSize(b, s.seen)
 	if size == 0 {
 		if !LooksLikeHTTP(b) && len(b) > 12 {
 			return 0, errHead
 		}
+		s.seen = max(len(b)-2, 0)
 		return 0, nil
 	}
+	s.seen = 0
 	body, err := h.head(end, now, b[:size])
 	if err != nil {
 		return 0, err
@@ -160,9 +197,10 @@ func (h *HTTP) Read(end uint8, now record.Nanos, b []byte) (used int, err error)
 	return size + int(body), nil
 }
 
-// headSize returns the size of the head that b begins with, or 0.
-func headSize(b []byte) int {
-	for i := 0; ; {
+// headSize returns the size of the head that b begins with, or 0. It does not end
+// in the first seen bytes.
+func headSize(b []byte, seen int) int {
+	for i := seen; ; {
 		n := bytes.IndexByte(b[i:], '\n')
 		if n < 0 {
 			return 0
@@ -209,25 +247,23 @@ func (h *HTTP) head(end uint8, now record.Nanos, b []byte) (body uint64, err err
 	if bytes.HasPrefix(line, []byte("HTTP/1.")) {
 		return h.response(end, now, line, &head)
 	}
-	method, target, ok := strings.Cut(text(line), " ")
+	method, target, ok := strings.Cut(string(line), " ")
 	target, version, ok2 := cutLast(target, " HTTP/")
 	if !ok || !ok2 || !LooksLikeHTTP(b) {
 		return 0, errHead
 	}
 	h.started, h.Client = true, end
 	rec := httpRequest{at: now, HTTP: record.HTTP{
-		Time: now, Version: version, Method: method, UserAgent: head.agent, Referrer: withoutSecrets(head.referrer), ForwardedFor: head.forwarded,
+		Time: now, UserAgent: head.agent, Referrer: withoutSecrets(head.referrer), ForwardedFor: head.forwarded,
 		RequestType: head.typ, RequestSize: head.size,
 	}}
+	rec.Method, rec.Version = strings.Clone(method), short(strings.Clone(version))
 	rec.URI, rec.Host = httpTarget(method, target, head.host)
+	rec.URI, rec.Host = short(rec.URI), strings.Clone(short(rec.Host))
 	if version == "2.0" {
 		rec.Version, h.Tunnel = "2", true
 	}
-	if len(h.waiting) == maxPipeline {
-		h.report(&h.waiting[0].HTTP)
-		h.waiting = h.waiting[1:]
-	}
-	h.waiting = append(h.waiting, rec)
+	h.push(rec)
 	h.sides[end].chunked = head.chunked
 	if head.chunked {
 		return 0, nil
@@ -283,9 +319,9 @@ func (h *HTTP) response(end uint8, now record.Nanos, line []byte, head *httpHead
 	h.started, h.Client = true, 1-end
 	rec := record.HTTP{Time: now, Version: strings.TrimPrefix(fields[0], "HTTP/")}
 	if len(h.waiting) > 0 {
-		rec = h.waiting[0].HTTP
-		rec.RTT = time.Duration(max(now-h.waiting[0].at, 0))
-		h.waiting = h.waiting[1:]
+		asked := h.pop()
+		rec = asked.HTTP
+		rec.RTT = time.Duration(max(now-asked.at, 0))
 	}
 	rec.Status, rec.Type, rec.Size, rec.Server, rec.Location = uint16(status), head.typ, head.size, head.server, withoutSecrets(head.location)
 	switch {

@@ -147,3 +147,31 @@ func BenchmarkHTTP(b *testing.B) {
 		h.Read(1, 2, response)
 	}
 }
+
+// TestHTTPHeld: of requests that wait for a response there is no more kept than a
+// stream has room for, and of each no more than a record.
+func TestHTTPHeld(t *testing.T) {
+	reported := 0
+	h := app.NewHTTP(func(rec *record.HTTP) {
+		reported++
+		if len(rec.URI) > record.MaxText+4 || len(rec.Host) > record.MaxText+4 || rec.Method != "GET" || rec.Version != "1.1" {
+			t.Errorf("%s %s: %d bytes of target, %d of host", rec.Method, rec.Version, len(rec.URI), len(rec.Host))
+		}
+	})
+	const requests = 40
+	head := "GET http://user:secret@" + strings.Repeat("h", 2000) + "/" + strings.Repeat("a", 4000) + " HTTP/1.1\r\nUser-Agent: a\r\n" + strings.Repeat(" b\r\n", 1500) + "\r\n"
+	for range requests {
+		if used, err := h.Read(0, 1, []byte(head)); used != len(head) || err != nil {
+			t.Fatal(used, err)
+		}
+		if h.Held() > app.MaxStream {
+			t.Fatalf("%d bytes held", h.Held())
+		}
+	}
+	if reported < requests-16 || reported == requests {
+		t.Errorf("%d requests reported", reported)
+	}
+	if h.Flush(); reported != requests || h.Held() != 0 {
+		t.Errorf("%d requests reported, %d bytes held", reported, h.Held())
+	}
+}

@@ -23,7 +23,7 @@ func (h *httpHead) fields(b []byte) {
 		line, b, _ = bytes.Cut(b, []byte("\n"))
 		line = trimLine(line)
 		if len(line) > 0 && (line[0] == ' ' || line[0] == '\t') { // folded (RFC 9112, section 5.2)
-			if value != nil {
+			if value != nil && len(*value) < maxText {
 				*value += " " + text(bytes.TrimSpace(line))
 			}
 			continue

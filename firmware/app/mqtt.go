@@ -166,7 +166,10 @@ func mqttSubscribed(r *reader, rec *record.MQTT) {
 }
 
 func addTopic(list []string, topic []byte) []string {
-	if s := text(topic); s != "" && len(list) < maxList && !slices.Contains(list, s) {
+	if len(list) == maxList {
+		return list
+	}
+	if s := text(topic); s != "" && !slices.Contains(list, s) {
 		list = append(list, s)
 	}
 	return list

@@ -47,16 +47,16 @@ func ParseMDNS(b []byte, rec *record.Names) error {
 }
 
 // resources reads records of all sections, without OPT and NSEC, which name
-// nothing.
+// nothing. Pointers make much text of few bytes, so what is left out counts too.
 func (r *dnsReader) resources(n int, rec *record.Names) {
 	const typeOPT, typeNSEC = 41, 47
-	size := 0
+	size, most := 0, r.most(maxNameText)
 	for range min(n, 2*maxNames) {
 		name, typ := r.name(), r.uint16()
 		r.uint16()
 		ttl := r.uint32()
 		data := r.data(typ, int(r.uint16()))
-		if r.err != nil || len(rec.Answers) == maxNames {
+		if size += len(name) + len(data); r.err != nil || len(rec.Answers) == maxNames || size > most {
 			return
 		}
 		if typ == typeOPT || typ == typeNSEC {
@@ -65,11 +65,7 @@ func (r *dnsReader) resources(n int, rec *record.Names) {
 		if len(rec.Answers) == 0 || ttl < rec.TTL {
 			rec.TTL = ttl
 		}
-		line := plain(name) + " " + dnsName(dnsTypes, "TYPE", typ) + " " + plain(data)
-		if size += len(line); size > maxNameText {
-			return
-		}
-		rec.Answers = append(rec.Answers, line)
+		rec.Answers = append(rec.Answers, plain(name)+" "+dnsName(dnsTypes, "TYPE", typ)+" "+plain(data))
 	}
 }
 
@@ -128,6 +124,7 @@ func ParseNBNS(b []byte, rec *record.Names) error {
 		}
 		rec.Questions = append(rec.Questions, nbnsName(name)+" "+dnsName(nbnsTypes, "TYPE", typ))
 	}
+	size, most := 0, r.most(maxNameText)
 	for range answers + int(additional[3]) {
 		name, typ := nbnsName(r.name()), r.uint16()
 		r.uint16()
@@ -141,22 +138,27 @@ func ParseNBNS(b []byte, rec *record.Names) error {
 		}
 		switch nbnsTypes[typ] {
 		case "NB":
-			for ; len(data) >= 6 && len(rec.Answers) < maxNames; data = data[6:] { // flags, address
+			for ; len(data) >= 6 && len(rec.Answers) < maxNames && size <= most; data = data[6:] { // flags, address
+				size += len(name)
 				rec.Answers = append(rec.Answers, name+" NB "+ip4(data[2:6]).String())
 			}
 		case "NBSTAT":
-			nbnsStatus(name, data, rec)
+			nbnsStatus(name, data, rec, most-size)
+		}
+		if size += len(name); size > most {
+			break
 		}
 	}
 	return nil
 }
 
-// nbnsStatus reads the names of a node (RFC 1002, section 4.2.18).
-func nbnsStatus(name string, data []byte, rec *record.Names) {
+// nbnsStatus reads the names of a node (RFC 1002, section 4.2.18), with most bytes
+// of its own name before them.
+func nbnsStatus(name string, data []byte, rec *record.Names, most int) {
 	r := newReader(data)
 	for range r.uint8() {
 		entry := r.bytes(18)
-		if entry == nil || len(rec.Answers) == maxNames {
+		if most -= len(name); entry == nil || len(rec.Answers) == maxNames || most < 0 {
 			return
 		}
 		rec.Answers = append(rec.Answers, name+" NBSTAT "+netbios(entry[:16]))

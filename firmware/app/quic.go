@@ -13,9 +13,11 @@ import (
 )
 
 const (
-	maxConnectionID = 20 // bytes (RFC 9000, section 17.2)
-	maxInitials     = 16 // packets of a connection that are decrypted
-	maxFrames       = 64 // of one of them
+	maxConnectionID = 20   // bytes (RFC 9000, section 17.2)
+	maxInitials     = 16   // packets of a connection that are decrypted
+	maxFrames       = 64   // of one of them
+	minDatagram     = 1200 // bytes around a client's first Initial: servers discard shorter ones (RFC 9000, section 14.1)
+	maxAgain        = 2    // times that keys are made anew: after a Retry, and as another version
 )
 
 // LooksLikeQUIC reports whether a datagram begins with a long header of QUIC,
@@ -44,11 +46,17 @@ type QUICHandshake struct {
 	crypto   [2]Stream    // what they sent in CRYPTO frames
 	read     [2]bool      // their hellos
 	initials int
+	again    int  // times that the keys were made anew
 	google   bool // the handshake is none of TLS, so the client's hello is all that is read
 }
 
 // Started reports whether the client's hello, or either, was read.
 func (h *QUICHandshake) Started() bool { return h.read[0] || h.read[1] }
+
+// Held returns about how many bytes of memory h has.
+func (h *QUICHandshake) Held() int {
+	return len(h.QUIC.SNI) + h.crypto[0].Held() + h.crypto[1].Held()
+}
 
 // Done reports whether there is nothing more to read.
 func (h *QUICHandshake) Done() bool {
@@ -64,6 +72,7 @@ func (h *QUICHandshake) Read(end uint8, b []byte) error {
 	if v := clearVersion(b); v != "" && h.secret == nil {
 		return h.clear(end, v, b)
 	}
+	small := len(b) < minDatagram
 	for len(b) > 6 && b[0]&0x80 != 0 && !h.Done() {
 		r := newReader(b[1:])
 		version := r.uint32()
@@ -105,6 +114,10 @@ func (h *QUICHandshake) Read(end uint8, b []byte) error {
 		b = b[len(whole):]
 		if quicKind(whole[0], version) != quicInitial {
 			continue
+		}
+		if small && h.secret == nil {
+			h.initials++
+			return errShort
 		}
 		if err := h.initial(end, version, dcid, whole, at); err != nil {
 			return err
@@ -158,7 +171,8 @@ func (h *QUICHandshake) initial(end uint8, version uint32, dcid, packet []byte, 
 		side = 1
 	}
 	plain, ok := h.open(side, packet, at)
-	if !ok && side == 0 && !fresh { // after a Retry, or as another version
+	if !ok && side == 0 && !fresh && h.again < maxAgain { // after a Retry, or as another version
+		h.again++
 		h.start(version, dcid)
 		plain, ok = h.open(side, packet, at)
 	}

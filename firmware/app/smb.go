@@ -147,17 +147,18 @@ func smbAuth(b []byte, rec *record.SMB) {
 	}
 }
 
-// smbStatus names the results of a session setup (MS-ERREF, section 2.3.1).
+// smbStatuses are the results of a session setup (MS-ERREF, section 2.3.1).
 // Success and "more processing required" are none.
+var smbStatuses = map[uint32]string{
+	0: "", 0xc0000016: "", 0xc000006d: "LOGON_FAILURE", 0xc0000022: "ACCESS_DENIED", 0xc0000064: "NO_SUCH_USER",
+	0xc000006a: "WRONG_PASSWORD", 0xc000006e: "ACCOUNT_RESTRICTION", 0xc000006f: "INVALID_LOGON_HOURS",
+	0xc0000070: "INVALID_WORKSTATION", 0xc0000071: "PASSWORD_EXPIRED", 0xc0000072: "ACCOUNT_DISABLED",
+	0xc0000193: "ACCOUNT_EXPIRED", 0xc0000224: "PASSWORD_MUST_CHANGE", 0xc0000234: "ACCOUNT_LOCKED_OUT",
+	0xc000015b: "LOGON_TYPE_NOT_GRANTED", 0xc000000d: "INVALID_PARAMETER", 0xc00000bb: "NOT_SUPPORTED",
+}
+
 func smbStatus(status uint32) string {
-	names := map[uint32]string{
-		0: "", 0xc0000016: "", 0xc000006d: "LOGON_FAILURE", 0xc0000022: "ACCESS_DENIED", 0xc0000064: "NO_SUCH_USER",
-		0xc000006a: "WRONG_PASSWORD", 0xc000006e: "ACCOUNT_RESTRICTION", 0xc000006f: "INVALID_LOGON_HOURS",
-		0xc0000070: "INVALID_WORKSTATION", 0xc0000071: "PASSWORD_EXPIRED", 0xc0000072: "ACCOUNT_DISABLED",
-		0xc0000193: "ACCOUNT_EXPIRED", 0xc0000224: "PASSWORD_MUST_CHANGE", 0xc0000234: "ACCOUNT_LOCKED_OUT",
-		0xc000015b: "LOGON_TYPE_NOT_GRANTED", 0xc000000d: "INVALID_PARAMETER", 0xc00000bb: "NOT_SUPPORTED",
-	}
-	if name, ok := names[status]; ok {
+	if name, ok := smbStatuses[status]; ok {
 		return name
 	}
 	return "0x" + strconv.FormatUint(uint64(status), 16)

@@ -57,6 +57,18 @@ var errBanner = errors.New("banner of another protocol")
 // Started reports whether a banner was read.
 func (h *SSH) Started() bool { return h.sides[0].banner != "" || h.sides[1].banner != "" }
 
+// Held returns about how many bytes of memory h has.
+func (h *SSH) Held() (held int) {
+	for i := range h.sides {
+		s := &h.sides[i]
+		held += len(s.banner)
+		if l := s.lists; l != nil {
+			held += len(l.kex) + len(l.hostKey) + len(l.cipher) + len(l.cipherBack) + len(l.mac) + len(l.macBack) + len(l.compression) + len(l.compressionBack)
+		}
+	}
+	return held
+}
+
 // Known reports whether it is known who the client is.
 func (h *SSH) Known() bool { return h.known }
 
@@ -192,12 +204,15 @@ func hassh(lists ...string) string {
 }
 
 // agreed returns the first name of the client's list that the server has too.
+// Either may have thousands, so they are not compared each with each.
 func agreed(client, server string) string {
+	offered := make(map[string]bool)
+	for name := range strings.SplitSeq(server, ",") {
+		offered[name] = true
+	}
 	for name := range strings.SplitSeq(client, ",") {
-		for other := range strings.SplitSeq(server, ",") {
-			if name == other {
-				return name
-			}
+		if offered[name] {
+			return name
 		}
 	}
 	return ""

@@ -152,3 +152,6 @@ func (s *Stream) Consume(n int) {
 
 // Reset makes s ready for another connection and keeps its memory.
 func (s *Stream) Reset() { *s = Stream{buf: s.buf[:0]} }
+
+// Held returns how many bytes of memory s has.
+func (s *Stream) Held() int { return cap(s.buf) }

@@ -177,7 +177,9 @@ func (h *Handshake) messages(end uint8, data []byte) error {
 		}
 		data = data[size:]
 	}
-	s.part = append(s.part[:0], data...)
+	if len(data) != len(s.part) { // else it is part, which may be long
+		s.part = append(s.part[:0], data...)
+	}
 	return nil
 }
 
@@ -262,13 +264,31 @@ func (h *Handshake) certificates(end uint8, body []byte) {
 		side = 0
 		h.sides[end].done = true
 	}
+	held := listBytes(h.Certs[side])
 	for len(h.Certs[side]) < maxCerts && len(list.b) > 0 {
 		der := list.list24()
-		if !der.ok {
+		if held += len(der.b); !der.ok || held > maxHandshake {
 			return
 		}
 		h.Certs[side] = append(h.Certs[side], bytes.Clone(der.b))
 	}
+}
+
+// Held returns about how many bytes of memory h has.
+func (h *Handshake) Held() int {
+	held := len(h.TLS.SNI) + listBytes(h.Certs[0]) + listBytes(h.Certs[1]) + cap(h.sides[0].part) + cap(h.sides[1].part)
+	if h.flights != nil {
+		held += h.flights[0].part.Held() + h.flights[1].part.Held()
+	}
+	return held
+}
+
+// listBytes returns how many bytes the values of a list have.
+func listBytes(list [][]byte) (n int) {
+	for _, b := range list {
+		n += len(b)
+	}
+	return n
 }
 
 // list24 takes a list whose length in 3 bytes stands before it.

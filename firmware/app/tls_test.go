@@ -141,6 +141,45 @@ func TestParseCertificateRefuses(t *testing.T) {
 	}
 }
 
+// TestParseCertificateManyNames: the first of a thousand names are read, whether
+// the rest of the certificate can be or not.
+func TestParseCertificateManyNames(t *testing.T) {
+	der := func(tag byte, parts ...string) string {
+		b := strings.Join(parts, "")
+		if len(b) < 0x80 {
+			return string([]byte{tag, byte(len(b))}) + b
+		}
+		return string([]byte{tag, 0x82, byte(len(b) >> 8), byte(len(b))}) + b
+	}
+	const ed25519 = "\x30\x05\x06\x03\x2b\x65\x70"
+	names := der(0x30, strings.Repeat("\x31\x0b\x30\x09\x06\x03\x55\x04\x0b\x13\x02aa", 1000))
+	for _, serial := range []string{"\x01", "\xff"} {
+		tbs := der(0x30, "\xa0\x03\x02\x01\x02", der(2, serial), ed25519, der(0x30),
+			der(0x30, der(0x17, "260101000000Z"), der(0x17, "270101000000Z")), names,
+			der(0x30, ed25519, der(3, strings.Repeat("\x00", 33))))
+		var rec record.X509
+		err := app.ParseCertificate([]byte(der(0x30, tbs, ed25519, der(3, strings.Repeat("\x00", 65)))), &rec)
+		if (err != nil) != (serial == "\xff") || strings.Count(rec.Subject, "OU=aa")+strings.Count(rec.Subject, "+OU=") < 64 || len(rec.Subject) > record.MaxText+4 {
+			t.Errorf("serial %x: %q, %v", serial, rec.Subject, err)
+		}
+	}
+}
+
+// TestHandshakeHeld: a server that shows ever more certificates.
+func TestHandshakeHeld(t *testing.T) {
+	h := new(app.Handshake)
+	feed(h, 1, append([]byte{22, 3, 3, 0, 42, 2, 0, 0, 38, 3, 3}, make([]byte, 36)...), 1460) // TLS 1.2
+	body := append([]byte{0, 0x20, 3, 0, 0x20, 0}, make([]byte, 0x2000)...)
+	body[2] = 3
+	message := append([]byte{22, 3, 3, 0x20, 10, 11, 0, 0x20, 6}, body...)
+	for range 8 {
+		feed(h, 1, message, 1460)
+	}
+	if n := h.Held(); n < 8<<10 || n > 3*app.MaxStream {
+		t.Errorf("%d bytes held, of %d certificates", n, len(h.Certs[1]))
+	}
+}
+
 func FuzzHandshake(f *testing.F) {
 	f.Add(clientHello(1000), serverHello())
 	f.Add(clientHello(7), []byte{})

@@ -15,8 +15,17 @@ import (
 	"github.com/taproot-sensor/taproot/wire/record"
 )
 
-// maxSANs bounds the names of a certificate in a record.
-const maxSANs = 64
+// Bounds of a record: the names that a certificate has, the attributes of who it
+// is of and from, and the bytes of a serial number (RFC 5280, section 4.1.2.2: 20).
+const (
+	maxSANs       = 64
+	maxAttributes = 64
+	maxSerial     = 64
+)
+
+// MinCertificate is a little less than what version, validity, key and signature
+// take.
+const MinCertificate = 100
 
 // ParseCertificate reads a certificate in DER (RFC 5280). If that is not wholly
 // possible, rec has its size, its SHA-256 and who it says it is of and from.
@@ -28,8 +37,8 @@ func ParseCertificate(der []byte, rec *record.X509) error {
 		readNames(der, rec)
 		return err
 	}
-	rec.Subject, rec.Issuer = c.Subject.String(), c.Issuer.String()
-	rec.Serial = hex.EncodeToString(c.SerialNumber.Bytes())
+	rec.Subject, rec.Issuer = nameText(c.Subject), nameText(c.Issuer)
+	rec.Serial = serialText(c.SerialNumber.Bytes())
 	rec.NotBefore, rec.NotAfter = nanosInRange(c.NotBefore.Unix()), nanosInRange(c.NotAfter.Unix())
 	rec.Signature = c.SignatureAlgorithm.String()
 	rec.Key = c.PublicKeyAlgorithm.String()
@@ -45,7 +54,7 @@ func ParseCertificate(der []byte, rec *record.X509) error {
 	rec.SelfIssued = string(c.RawSubject) == string(c.RawIssuer)
 	add := func(name string) {
 		if len(rec.SANs) < maxSANs {
-			rec.SANs = append(rec.SANs, name)
+			rec.SANs = append(rec.SANs, short(name))
 		}
 	}
 	for _, name := range c.DNSNames {
@@ -71,9 +80,9 @@ func readNames(der []byte, rec *record.X509) {
 			Version   int `asn1:"optional,explicit,default:0,tag:0"`
 			Serial    asn1.RawValue
 			Signature pkix.AlgorithmIdentifier
-			Issuer    pkix.RDNSequence
+			Issuer    asn1.RawValue
 			Validity  struct{ NotBefore, NotAfter time.Time }
-			Subject   pkix.RDNSequence
+			Subject   asn1.RawValue
 			Rest      asn1.RawValue
 		}
 		Algorithm pkix.AlgorithmIdentifier
@@ -82,11 +91,46 @@ func readNames(der []byte, rec *record.X509) {
 	if _, err := asn1.Unmarshal(der, &c); err != nil {
 		return
 	}
-	rec.Subject, rec.Issuer = c.TBS.Subject.String(), c.TBS.Issuer.String()
-	rec.Serial = hex.EncodeToString(bytes.TrimLeft(c.TBS.Serial.Bytes, "\x00"))
+	rec.Subject, rec.Issuer = rawNameText(c.TBS.Subject.Bytes), rawNameText(c.TBS.Issuer.Bytes)
+	rec.Serial = serialText(bytes.TrimLeft(c.TBS.Serial.Bytes, "\x00"))
 	rec.NotBefore, rec.NotAfter = nanosInRange(c.TBS.Validity.NotBefore.Unix()), nanosInRange(c.TBS.Validity.NotAfter.Unix())
 	rec.SelfIssued = rec.Subject == rec.Issuer
 }
+
+// nameText writes a name (RFC 4514), of one with very many attributes the first:
+// the time that takes grows with their square.
+func nameText(n pkix.Name) string {
+	if len(n.Names) > maxAttributes {
+		var some pkix.RDNSequence
+		for _, a := range n.Names[:maxAttributes] {
+			some = append(some, pkix.RelativeDistinguishedNameSET{a})
+		}
+		n = pkix.Name{}
+		n.FillFromRDNSequence(&some)
+	}
+	return short(n.String())
+}
+
+// rawNameText does the same with what a name's sequence has in it, as far as it
+// can be read.
+func rawNameText(b []byte) string {
+	var some pkix.RDNSequence
+	for len(b) > 0 && len(some) < maxAttributes {
+		var raw asn1.RawValue
+		var set pkix.RelativeDistinguishedNameSET
+		rest, err := asn1.Unmarshal(b, &raw)
+		if err != nil || len(raw.Bytes) > maxText {
+			break
+		}
+		if _, err := asn1.Unmarshal(raw.FullBytes, &set); err != nil {
+			break
+		}
+		some, b = append(some, set), rest
+	}
+	return short(some.String())
+}
+
+func serialText(b []byte) string { return hex.EncodeToString(b[:min(len(b), maxSerial)]) }
 
 // nanosInRange converts Unix seconds; a year that Nanos does not reach is the
 // nearest it does.

@@ -27,6 +27,9 @@ const (
 	maxValues  = 16 // of one list of a device
 	maxText    = 256
 
+	// maxDeviceText bounds the texts of one device: busy ones have 1 KiB.
+	maxDeviceText = 2 << 10
+
 	// settle is how long a device that changed is watched before it is
 	// written, so that what it says when it boots becomes one record.
 	settle = 30 * time.Second
@@ -41,6 +44,7 @@ type device struct {
 	place   int   // in Table.order
 	changed int64 // Unix ns since when rec has news, 0 for none
 	written int64
+	text    int // bytes of the texts of rec
 }
 
 // wake returns when the device is to be written, in Unix ns.
@@ -148,8 +152,9 @@ func (d *device) change(now record.Nanos) {
 // add adds values to a list of d.
 func (d *device) add(now record.Nanos, list *[]string, values ...string) {
 	for _, s := range values {
-		if s = cut(s); s != "" && len(*list) < maxValues && !slices.Contains(*list, s) {
+		if s = cut(s); s != "" && len(*list) < maxValues && !slices.Contains(*list, s) && d.text+len(s) <= maxDeviceText {
 			*list = append(*list, s)
+			d.text += len(s)
 			d.change(now)
 		}
 	}
@@ -157,7 +162,8 @@ func (d *device) add(now record.Nanos, list *[]string, values ...string) {
 
 // set sets a value of d.
 func (d *device) set(now record.Nanos, value *string, s string) {
-	if s = cut(s); s != "" && *value != s {
+	if s = cut(s); s != "" && *value != s && d.text+len(s)-len(*value) <= maxDeviceText {
+		d.text += len(s) - len(*value)
 		*value = s
 		d.change(now)
 	}

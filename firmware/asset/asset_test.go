@@ -139,3 +139,29 @@ func BenchmarkObserveFlow(b *testing.B) {
 		notes.Observe(rec)
 	}
 }
+
+// TestTableBoundsText: a device that says ever more of itself is cut short.
+func TestTableBoundsText(t *testing.T) {
+	text := 0
+	table := asset.NewTable(func(rec *record.Asset) {
+		text = 0
+		for _, list := range [][]string{rec.Names, rec.System, rec.Services, rec.Clients} {
+			for _, s := range list {
+				text += len(s)
+			}
+		}
+	})
+	notes := asset.NewNotes()
+	addr := netip.MustParseAddr("10.0.0.1")
+	notes.Observe(&record.ARP{Time: 1, SenderMAC: record.HardwareAddr{2}, SenderAddr: addr})
+	for i := range 16 {
+		long := strings.Repeat(string(rune('a'+i)), 1000)
+		notes.Observe(&record.SSDP{Time: 1, SrcAddr: addr, Server: long, Target: long})
+		notes.Observe(&record.SMB{Time: 1, SrcAddr: addr, Host: long})
+	}
+	table.Learn(notes.Take(nil), 1)
+	table.Flush()
+	if text < 1<<10 || text > 2<<10 {
+		t.Errorf("a device has %d bytes of text", text)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/taproot-sensor/taproot/wire/record"
 )
@@ -99,6 +100,8 @@ func (n *Notes) add(now record.Nanos, f Fact) {
 		n.dropped++
 		return
 	}
+	f.text = strings.Clone(f.text) // it may be the front of a long one, or a part
+	key.Fact = f
 	n.index[key] = len(n.facts)
 	n.facts = append(n.facts, Said{f, now, now})
 }

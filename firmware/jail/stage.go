@@ -49,6 +49,10 @@ type Stage struct {
 	// Grace is how long the process has to end once it is asked to.
 	Grace time.Duration
 
+	// Expendable says that the kernel shall kill this process before all others
+	// when the machine has no memory left.
+	Expendable bool
+
 	// Clock, if set, is called with how far the process has found the
 	// machine's clock to be behind.
 	Clock func(offset time.Duration)
@@ -125,12 +129,23 @@ func (s *Stage) once(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("starting stage %q: %w", s.Name, err)
 	}
+	if s.Expendable {
+		s.expend(cmd.Process.Pid)
+	}
 	beats, exited := make(chan struct{}, 1), make(chan error, 1)
 	var reader sync.WaitGroup
 	reader.Go(func() { s.readReports(reports, beats) })
 	go func() { exited <- cmd.Wait() }()
 	defer reader.Wait()
 	return s.watch(ctx, cmd.Process, beats, exited)
+}
+
+// expend gives a process the highest score there is (proc_pid_oom_score_adj(5)).
+func (s *Stage) expend(pid int) {
+	const most = "1000"
+	if err := os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid), []byte(most), 0); err != nil {
+		s.Log.Warn("stage is not the first to go when memory is used up", "stage", s.Name, "err", err)
+	}
 }
 
 // watch waits for the process to end, and ends it when it is silent or when ctx

@@ -33,6 +33,13 @@ func TestMain(m *testing.M) {
 	case "silent":
 		Supervisor().Beat()
 		time.Sleep(time.Hour)
+	case "expendable":
+		for {
+			if score, err := os.ReadFile("/proc/self/oom_score_adj"); err == nil && string(score) == "1000\n" {
+				Supervisor().Beat()
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
 	case "steady":
 		term := make(chan os.Signal, 1)
 		signal.Notify(term, syscall.SIGTERM)
@@ -119,6 +126,13 @@ func TestStageEndsWhenAsked(t *testing.T) {
 	if !<-waiting {
 		t.Error("it is not heard that the sensor waits for approval")
 	}
+}
+
+// TestStageExpendable has a stage beat once it is the first to be killed.
+func TestStageExpendable(t *testing.T) {
+	s := testStage(t, "expendable")
+	s.Expendable, s.Grace = true, 100*time.Millisecond
+	runUntil(t, s, func() bool { return s.Alive(time.Minute) })
 }
 
 func TestStageWithoutProgram(t *testing.T) {

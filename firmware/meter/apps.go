@@ -5,6 +5,7 @@ import (
 
 	"github.com/taproot-sensor/taproot/firmware/app"
 	"github.com/taproot-sensor/taproot/firmware/asset"
+	"github.com/taproot-sensor/taproot/firmware/decode"
 	"github.com/taproot-sensor/taproot/firmware/flow"
 	"github.com/taproot-sensor/taproot/wire/record"
 )
@@ -60,9 +61,13 @@ func (a *apps) payload(r *flow.Record, p *flow.Packet, seq uint32, b []byte) {
 		}
 	}()
 	a.now, a.from, a.whole = p.Time, p.From, len(b) >= int(p.Payload)
+	if p.Flags&decode.SYN != 0 { // has a number too (RFC 9293, section 3.4)
+		seq++
+	}
 	if r.Parser == parserAny {
 		if !a.recognise(r, p, b, a.begins(r, p, seq)) {
 			a.hold(r, p, seq, b)
+			a.streams.weigh(a, r)
 			return
 		}
 		a.takeUp(r, p, seq)
@@ -73,6 +78,7 @@ func (a *apps) payload(r *flow.Record, p *flow.Packet, seq uint32, b []byte) {
 	case known.message(a, r, a.pass(p, b)):
 		a.recognised(r)
 	}
+	a.streams.weigh(a, r)
 }
 
 // pass returns a payload as parsers get it, in memory that all of them get.
@@ -127,7 +133,7 @@ func (a *apps) segment(known *parser, r *flow.Record, p *flow.Packet, seq uint32
 			return
 		}
 		for used = false; len(buf) > 0; buf = side.Bytes() {
-			n := known.stream(a, r, a.pass(p, buf), s)
+			n := a.messages(known, r, p, s, buf)
 			if s.flow != r.ID || s.done[p.From] { // it gave up
 				return
 			}
@@ -138,6 +144,18 @@ func (a *apps) segment(known *parser, r *flow.Record, p *flow.Packet, seq uint32
 			used = true
 		}
 	}
+}
+
+// messages gives what is in order to the parser, message by message, and returns
+// how many bytes it used: more than there are, if it passes over what follows.
+func (a *apps) messages(known *parser, r *flow.Record, p *flow.Packet, s *stream, buf []byte) (used int) {
+	for used < len(buf) {
+		n := known.stream(a, r, a.pass(p, buf[used:]), s)
+		if used += n; n == 0 || s.flow != r.ID || s.done[p.From] {
+			break
+		}
+	}
+	return used
 }
 
 // recognised gives a flow the name of its parser. One that had a name before,

@@ -25,3 +25,25 @@ func TestParserPanics(t *testing.T) {
 		t.Errorf("%d panics, want 2", a.count.panics)
 	}
 }
+
+// TestParserPanicsAtEnd has a parser fail when its flow ends, and when another
+// flow takes its stream.
+func TestParserPanicsAtEnd(t *testing.T) {
+	a := newApps(newOutput(io.Discard, time.Second, nil))
+	a.table[a.tls-1].end = func(*apps, *stream) { panic("of a library") }
+	begin := func(id uint64) *flow.Record {
+		r := &flow.Record{ID: id, Parser: a.tls}
+		a.streams.of(a, r).state = new(int)
+		return r
+	}
+	a.giveUp(begin(1))
+	if a.count.panics != 1 || len(a.streams.free) != 1 {
+		t.Errorf("%d panics, %d streams are free", a.count.panics, len(a.streams.free))
+	}
+	for id := range uint64(maxStreams + 10) {
+		begin(2 + id)
+	}
+	if a.count.panics != 11 || a.count.stolen != 10 {
+		t.Errorf("%d panics, %d streams stolen", a.count.panics, a.count.stolen)
+	}
+}

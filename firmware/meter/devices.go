@@ -40,8 +40,8 @@ const (
 	lastTurn = math.MaxUint32
 
 	// maxSaid bounds the facts that wait for a shard that is slower than the
-	// others.
-	maxSaid = 1 << 17
+	// others. Each has 112 bytes and a text of up to 256.
+	maxSaid = 1 << 15
 
 	// maxSpare bounds the facts for which memory is kept: most turns have a few.
 	maxSpare = 1 << 10

@@ -69,6 +69,21 @@ func TestMeterHelloOutOfOrder(t *testing.T) {
 	}
 }
 
+// TestMeterHelloWithSYN: a hello begins in the segment of the SYN (RFC 7413).
+func TestMeterHelloWithSYN(t *testing.T) {
+	hello := handshake(t, tls.VersionTLS13)[0]
+	var tr trace
+	p := frametest.Between("10.0.0.1:1001", "10.0.0.2:443", frametest.TCP)
+	p.Seq, p.Flags, p.Payload = 99, 2, []byte(hello[:100])
+	tr.add(p.Ethernet())
+	p.Seq, p.Flags, p.Payload = 200, 16, []byte(hello[100:])
+	tr.add(p.Ethernet())
+	out, err := run(t, frametest.Pcap(1, tr.frames...))
+	if err != nil || len(out.lines["tls"]) != 1 || !strings.Contains(out.lines["tls"][0], `"sni":"www.example.org"`) {
+		t.Errorf("got %v, %v", out.lines["tls"], err)
+	}
+}
+
 // stunRequest is a binding request (RFC 8489, section 5).
 const stunRequest = "00010000" + "2112a442" + "000102030405060708090a0b"
 

@@ -98,7 +98,7 @@ func add[T any](o *output, def *record.Def, rec *T) {
 	p.size += size - b.size
 	b.size = size
 	p.rows++
-	if p.size >= batchRaw {
+	if p.size >= batchRaw || b.Full() { // a flood of one ARP has records of six bytes
 		o.write(p)
 	}
 }

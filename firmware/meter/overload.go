@@ -30,6 +30,7 @@ const sampledFlows = 8
 // used after a whole turn of the loop is more than a burst. A level that helped
 // is left slowly, as the load that forced it is often still there.
 const (
+	askEvery   = 20 * time.Millisecond // asking is a system call
 	raiseEvery = 250 * time.Millisecond
 	lowerAfter = 10 * time.Second
 	raiseAt    = 0.5
@@ -46,7 +47,8 @@ type backlogger interface {
 // A load follows how well the loop keeps up with its source.
 type load struct {
 	level   level
-	dropped uint64    // by the source, when it was last asked
+	dropped uint64 // by the source, when it was last asked
+	asked   time.Time
 	changed time.Time // or found busy
 
 	raised   [numLevels]uint64 // times that the level was reached
@@ -58,9 +60,10 @@ type load struct {
 // observe looks at the source and reports whether the level changed.
 func (l *load) observe(src capture.Source, now time.Time) bool {
 	live, ok := src.(backlogger)
-	if !ok || now.Sub(l.changed) < raiseEvery {
+	if !ok || now.Sub(l.asked) < askEvery || now.Sub(l.changed) < raiseEvery {
 		return false
 	}
+	l.asked = now
 	backlog, dropped := live.Backlog(), src.Stats().Dropped
 	lost := dropped > l.dropped
 	l.dropped = dropped

@@ -46,6 +46,23 @@ func (s *session[T]) next(a *apps, r *flow.Record, p *packet, parse func([]byte,
 	return used
 }
 
+// Held returns about how many bytes of memory s has.
+func (s *session[T]) Held() (held int) {
+	var lists [2][]string
+	switch rec := any(&s.rec).(type) {
+	case *record.MQTT:
+		lists = [2][]string{rec.Published, rec.Subscribed}
+	case *record.SMB:
+		lists = [2][]string{rec.Shares, rec.Files}
+	}
+	for _, list := range lists {
+		for _, text := range list {
+			held += len(text)
+		}
+	}
+	return held
+}
+
 func (a *apps) mqtt(r *flow.Record, p *packet, st *stream) int {
 	s, ok := st.state.(*session[record.MQTT])
 	if !ok {

@@ -5,10 +5,13 @@ import (
 	"github.com/taproot-sensor/taproot/firmware/flow"
 )
 
-// maxStreams bounds the connections that are put in order at once: with
-// app.MaxStream for each side at most 8 MiB. A handshake takes one for some
-// round trips only.
-const maxStreams = 512
+// maxStreams bounds the connections that are put in order at once, maxHeld the
+// memory that they and their parsers have: each 2 KiB as a rule, and it could be
+// 100. A handshake takes one for some round trips only.
+const (
+	maxStreams = 512
+	maxHeld    = 8 << 20
+)
 
 // A stream is the state of one connection whose payload is put in order.
 type stream struct {
@@ -17,15 +20,18 @@ type stream struct {
 	done   [2]bool // nothing more is wanted of this end
 	parser uint8   // of the flow
 	state  any     // the parser's
+	held   int     // bytes of memory, when it was weighed last
 }
 
 // streams is a bounded pool. When it is used up, the stream that was made
 // first goes to the next flow, then the second and so on, so nobody can keep
-// parsers from working by opening connections.
+// parsers from working by opening connections. They give up in the same order
+// when all of them hold too much.
 type streams struct {
-	pool []*stream
-	free []int // in pool
-	hand int   // in pool: who must give up next
+	pool   []*stream
+	free   []int // in pool
+	hand   int   // in pool: who must give up next
+	weight int   // bytes that all have
 }
 
 // of returns the stream of flow r, which it gives it if it has none yet. It
@@ -44,7 +50,7 @@ func (s *streams) of(a *apps, r *flow.Record) *stream {
 	return s.pool[i]
 }
 
-// held returns the stream of flow r, whom nobody has recognised yet, or nil.
+// held returns the stream that flow r has, or nil.
 func (s *streams) held(r *flow.Record) *stream {
 	if r.Stream == 0 || s.pool[r.Stream-1].flow != r.ID {
 		return nil
@@ -103,11 +109,44 @@ func (s *streams) take(a *apps) int {
 		s.pool = append(s.pool, &stream{})
 		return n
 	}
+	return s.steal(a)
+}
+
+// steal has the next stream give up. Its flow finds out when it asks for it.
+func (s *streams) steal(a *apps) int {
 	i := s.hand
-	s.hand = (s.hand + 1) % maxStreams
-	a.count.stolen++
-	s.pool[i].end(a)
+	s.hand = (s.hand + 1) % len(s.pool)
+	if s.pool[i].flow != 0 {
+		a.count.stolen++
+	}
+	s.end(a, i)
 	return i
+}
+
+// weigh looks at how much the stream of flow r holds by now, if it has one.
+func (s *streams) weigh(a *apps, r *flow.Record) {
+	st := s.held(r)
+	if st == nil {
+		return
+	}
+	now := st.size()
+	s.weight += now - st.held
+	st.held = now
+	for s.weight > maxHeld {
+		if s.pool[s.hand].flow != 0 { // else it is among the free ones
+			s.free = append(s.free, s.hand)
+		}
+		s.steal(a)
+	}
+}
+
+// size returns about how many bytes a stream holds.
+func (st *stream) size() int {
+	held := st.sides[0].Held() + st.sides[1].Held()
+	if state, ok := st.state.(interface{ Held() int }); ok {
+		held += state.Held()
+	}
+	return held
 }
 
 // release takes the stream of flow r back, if it has one.
@@ -115,25 +154,40 @@ func (s *streams) release(a *apps, r *flow.Record) {
 	if r.Stream == 0 {
 		return
 	}
-	if st := s.pool[r.Stream-1]; st.flow == r.ID {
-		st.end(a)
-		s.free = append(s.free, int(r.Stream-1))
+	if i := int(r.Stream - 1); s.pool[i].flow == r.ID {
+		s.end(a, i)
+		s.free = append(s.free, i)
 	}
 	r.Stream = 0
 }
 
-// end reports what the stream has, and empties it.
-func (st *stream) end(a *apps) {
-	if st.state != nil {
-		if end := a.table[st.parser-1].end; end != nil {
-			end(a, st)
-		}
-	}
+// end reports what stream i has, and empties it. It keeps its memory for the next
+// while there is enough.
+func (s *streams) end(a *apps, i int) {
+	st := s.pool[i]
+	st.report(a)
 	for i := range st.sides {
 		if st.sides[i].Waits() {
 			a.count.gaps++
 		}
 		st.sides[i].Reset()
 	}
-	*st = stream{sides: st.sides}
+	s.weight -= st.held
+	if *st = (stream{sides: st.sides}); s.weight > maxHeld/2 {
+		st.sides = [2]app.Stream{}
+	}
+	st.held = st.size()
+	s.weight += st.held
+}
+
+// report has the parser report what it has. It may panic as well as when it read
+// that, and then nobody knows any more.
+func (st *stream) report(a *apps) {
+	defer func() { a.caught(recover()) }()
+	if st.state == nil {
+		return
+	}
+	if end := a.table[st.parser-1].end; end != nil {
+		end(a, st)
+	}
 }

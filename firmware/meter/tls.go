@@ -102,14 +102,22 @@ func (a *apps) tlsEnd(s *stream) {
 	add(a.out, record.TLSDef, &h.TLS)
 }
 
-// maxCertificates bounds the certificates that are remembered: reading one
-// takes 20 µs, and a site sees the same few again and again.
-const maxCertificates = 512
+// maxCertificates bounds the certificates that are remembered, and
+// maxRemembered the bytes of one: reading one takes 20 µs, and a site sees the
+// same few again and again.
+const (
+	maxCertificates = 512
+	maxRemembered   = 4 << 10
+)
 
 // certificates reports a chain and returns the hashes of its certificates.
 func (a *apps) certificates(tls *record.TLS, chain [][]byte, client bool) []string {
 	var hashes []string
 	for i, der := range chain {
+		if len(der) < app.MinCertificate { // a record would be longer
+			a.count.malformed["x509"]++
+			continue
+		}
 		rec := a.certificate(der)
 		rec.Time, rec.Flow = tls.Time, tls.Flow
 		rec.SrcAddr, rec.DstAddr, rec.DstPort = tls.SrcAddr, tls.DstAddr, tls.DstPort
@@ -132,6 +140,13 @@ func (a *apps) certificate(der []byte) record.X509 {
 	var rec record.X509
 	if app.ParseCertificate(der, &rec) != nil {
 		a.count.malformed["x509"]++
+	}
+	size := len(rec.Subject) + len(rec.Issuer)
+	for _, name := range rec.SANs {
+		size += len(name)
+	}
+	if size > maxRemembered {
+		return rec
 	}
 	if len(a.certs) == maxCertificates {
 		clear(a.certs)
