@@ -2,13 +2,8 @@ package record
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
-	"strconv"
-	"time"
 	"unicode/utf8"
 )
 
@@ -297,87 +292,4 @@ func (c *Column) valid(w string) bool {
 		return len(w) == 0 || len(w) == 6
 	}
 	return utf8.ValidString(w)
-}
-
-// Text returns a word of the column's dictionary as people write it.
-func (c *Column) Text(word string) string {
-	if c.Type != Addr && c.Type != MAC {
-		return word
-	}
-	return string(c.AppendText(nil, word))
-}
-
-// AppendText appends a word of the column's dictionary as people write it.
-func (c *Column) AppendText(dst []byte, word string) []byte {
-	switch {
-	case word == "":
-	case c.Type == Addr:
-		a, _ := netip.AddrFromSlice([]byte(word))
-		return a.AppendTo(dst)
-	case c.Type == MAC:
-		return append(dst, net.HardwareAddr(word).String()...)
-	}
-	return append(dst, word...)
-}
-
-// AppendJSON appends record row of the block as one JSON object: "kind", then
-// every column whose value is not zero. Times are RFC 3339 with nanoseconds,
-// durations are nanoseconds.
-func (b *Block) AppendJSON(dst []byte, row int) []byte {
-	dst = append(dst, `{"kind":`...)
-	dst = appendJSONText(dst, b.Kind)
-	for i := range b.Columns {
-		dst = b.Columns[i].appendJSON(dst, row)
-	}
-	return append(dst, '}')
-}
-
-func (c *Column) appendJSON(dst []byte, row int) []byte {
-	key := func() {
-		dst = append(dst, ',')
-		dst = appendJSONText(dst, c.Name)
-		dst = append(dst, ':')
-	}
-	switch c.Type {
-	case Bool, Uint, Int, Duration, Time:
-		v := c.Ints[row]
-		if v == 0 {
-			return dst
-		}
-		key()
-		switch c.Type {
-		case Bool:
-			dst = append(dst, "true"...)
-		case Uint:
-			dst = strconv.AppendUint(dst, uint64(v), 10)
-		case Time:
-			dst = time.Unix(0, v).UTC().AppendFormat(dst, `"`+time.RFC3339Nano+`"`)
-		default:
-			dst = strconv.AppendInt(dst, v, 10)
-		}
-	case Addr, MAC, String:
-		if w := c.Dict[c.Index[row]]; w != "" {
-			key()
-			dst = appendJSONText(dst, c.Text(w))
-		}
-	case Strings:
-		if c.Lens[row] == 0 {
-			return dst
-		}
-		key()
-		for i, x := range c.Index[c.first[row]:][:c.Lens[row]] {
-			dst = append(dst, "[,"[min(i, 1)])
-			dst = appendJSONText(dst, c.Dict[x])
-		}
-		dst = append(dst, ']')
-	}
-	return dst
-}
-
-func appendJSONText(dst []byte, s string) []byte {
-	out, err := json.Marshal(s)
-	if err != nil { // a string always marshals
-		panic(err)
-	}
-	return append(dst, out...)
 }
