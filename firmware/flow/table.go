@@ -177,7 +177,8 @@ func (t *Table) Update(p *Packet) (r *Record, created bool) {
 		i, created = t.create(slot, p), true
 	}
 	r = &t.records[i-1]
-	r.count(p, t.clock)
+	r.Last, r.touched = max(r.Last, p.Time), t.clock
+	r.count(p)
 	switch {
 	case r.Key.Proto() == protoTCP:
 		if p.Flags&(flagSYN|flagFIN|flagRST) != 0 || r.Sides[p.From].state() == inactive {

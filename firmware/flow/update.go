@@ -1,7 +1,7 @@
 package flow
 
-// count adds p to r.
-func (r *Record) count(p *Packet, clock uint32) {
+// count adds p to the counters of r.
+func (r *Record) count(p *Packet) {
 	s := &r.Sides[p.From]
 	if s.Packets == 0 {
 		s.TTL = p.TTL
@@ -15,8 +15,6 @@ func (r *Record) count(p *Packet, clock uint32) {
 	s.Payload += uint64(p.Payload)
 	s.Flags |= p.Flags
 	r.TOS[p.From] |= p.TOS & 3
-	r.Last = max(r.Last, p.Time)
-	r.touched = clock
 }
 
 // handshake follows the state of a TCP connection.

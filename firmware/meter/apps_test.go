@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/taproot-sensor/taproot/firmware/app"
 	"github.com/taproot-sensor/taproot/firmware/flow"
 )
 
@@ -33,7 +34,7 @@ func TestParserPanicsAtEnd(t *testing.T) {
 	a.table[a.tls-1].end = func(*apps, *stream) { panic("of a library") }
 	begin := func(id uint64) *flow.Record {
 		r := &flow.Record{ID: id, Parser: a.tls}
-		a.streams.of(a, r).state = new(int)
+		a.streams.of(a, r).state = new(app.HTTP)
 		return r
 	}
 	a.giveUp(begin(1))

@@ -13,13 +13,19 @@ const (
 	maxHeld    = 8 << 20
 )
 
+// A state is what a parser keeps of one connection.
+type state interface {
+	// Held returns about how many bytes of memory it has.
+	Held() int
+}
+
 // A stream is the state of one connection whose payload is put in order.
 type stream struct {
 	flow   uint64 // ID of the flow that has it, 0 for none
 	sides  [2]app.Stream
 	done   [2]bool // nothing more is wanted of this end
 	parser uint8   // of the flow
-	state  any     // the parser's
+	state  state   // the parser's
 	held   int     // bytes of memory, when it was weighed last
 }
 
@@ -143,8 +149,8 @@ func (s *streams) weigh(a *apps, r *flow.Record) {
 // size returns about how many bytes a stream holds.
 func (st *stream) size() int {
 	held := st.sides[0].Held() + st.sides[1].Held()
-	if state, ok := st.state.(interface{ Held() int }); ok {
-		held += state.Held()
+	if st.state != nil {
+		held += st.state.Held()
 	}
 	return held
 }
