@@ -87,16 +87,25 @@ var sizes = [...]int{4, 6, 16}
 // appendSized appends the size of each word, and then the words of 4, of 6 and
 // of 16 bytes, of each the first bytes of all words before the second.
 func (c *column) appendSized(dst []byte, words []uint32) []byte {
+	var count, next [17]int // words of a size, and where the first byte of the next one goes
 	for _, w := range words {
-		dst = append(dst, byte(c.dict.size(w)))
+		size := c.dict.size(w)
+		dst = append(dst, byte(size))
+		count[size]++
 	}
+	total := 0
 	for _, size := range sizes {
+		next[size] = len(dst) + total
+		total += size * count[size]
+	}
+	dst = slices.Grow(dst, total)[:len(dst)+total]
+	for _, w := range words {
+		word := c.dict.word(w)
+		size := len(word)
+		at := next[size]
+		next[size]++
 		for i := range size {
-			for _, w := range words {
-				if c.dict.size(w) == size {
-					dst = append(dst, c.dict.word(w)[i])
-				}
-			}
+			dst[at+i*count[size]] = word[i]
 		}
 	}
 	return dst
