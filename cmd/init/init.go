@@ -114,6 +114,7 @@ func (s *sensor) prepare() (missing []board.Port, err error) {
 	if s.site, err = boot.ReadSite(root); err != nil {
 		return nil, err
 	}
+	s.sickenEarly()
 	if err := s.takeOver(); err != nil {
 		return nil, err
 	}

@@ -12,5 +12,8 @@ import (
 // drill makes images that update themselves.
 func (s *sensor) drill(context.Context, *update.Updater) error { return nil }
 
-// sicken does nothing: images of the build tag drill fail as their name says.
+// sickenEarly and sicken do nothing: images of the build tag drill fail as their
+// name says.
+func (s *sensor) sickenEarly() {}
+
 func (s *sensor) sicken() {}

@@ -12,11 +12,21 @@ import (
 
 // The names of releases that fail, each in its own way.
 const (
+	sickStart = "sick-start" // nothing goes on, before there is a driver
 	sickPanic = "sick-panic" // the kernel panics
 	sickHang  = "sick-hang"  // nothing goes on
 	sickExit  = "sick-exit"  // process 1 ends
 	sickLink  = "sick-link"  // the uplink port is gone
 )
+
+// sickenEarly hangs as a kernel does: no driver of this system has stopped the
+// watchdog yet that the one before it left armed.
+func (s *sensor) sickenEarly() {
+	if s.image.Release == sickStart {
+		say("drill: hang at the start")
+		time.Sleep(time.Hour)
+	}
+}
 
 // sicken fails early.
 func (s *sensor) sicken() {
