@@ -112,12 +112,17 @@ func (h *HTTP) Flush() {
 }
 
 // Held returns about how many bytes of memory h has.
-func (h *HTTP) Held() int { return h.held }
+func (h *HTTP) Held() int {
+	if h.answer == nil {
+		return h.held
+	}
+	return h.held + textBytes(h.answer)
+}
 
 // push has a request wait for its response. For those that there is no room for
 // nobody waits any longer.
 func (h *HTTP) push(rec httpRequest) {
-	size := rec.size()
+	size := textBytes(&rec.HTTP)
 	for len(h.waiting) == maxPipeline || len(h.waiting) > 0 && h.held+size > maxWaiting {
 		first := h.pop()
 		h.report(&first.HTTP)
@@ -129,13 +134,15 @@ func (h *HTTP) push(rec httpRequest) {
 func (h *HTTP) pop() httpRequest {
 	first := h.waiting[0]
 	h.waiting[0] = httpRequest{} // its texts are not held until all are gone
-	h.waiting, h.held = h.waiting[1:], h.held-first.size()
+	h.waiting, h.held = h.waiting[1:], h.held-textBytes(&first.HTTP)
 	return first
 }
 
-// size returns how many bytes the texts of a request have.
-func (r *httpRequest) size() int {
-	return len(r.URI) + len(r.Host) + len(r.UserAgent) + len(r.Referrer) + len(r.ForwardedFor) + len(r.RequestType)
+// textBytes returns how many bytes the texts of a transaction have that may be
+// long.
+func textBytes(r *record.HTTP) int {
+	return len(r.URI) + len(r.Host) + len(r.UserAgent) + len(r.Referrer) + len(r.ForwardedFor) + len(r.RequestType) +
+		len(r.Type) + len(r.Server) + len(r.Location)
 }
 
 // answered reports the response whose chunks were counted.
@@ -330,18 +337,19 @@ func (h *HTTP) response(end uint8, now record.Nanos, line []byte, head *httpHead
 	case rec.Method == "CONNECT" && status < 300:
 		h.Tunnel = true
 	}
-	s := &h.sides[end]
-	if s.chunked = head.chunked && rec.Method != "HEAD" && status != 204 && status != 304 && !h.Tunnel; s.chunked {
-		rec.Size, h.answer = 0, &rec
+	empty := rec.Method == "HEAD" || status == 204 || status == 304 || h.Tunnel
+	if head.chunked && !empty {
+		rec.Size = 0
+		h.answer, h.sides[end].chunked = &rec, true
 		return 0, nil
 	}
 	h.report(&rec)
 	switch {
-	case rec.Method == "HEAD", status == 204, status == 304, h.Tunnel:
+	case empty:
 		return 0, nil
 	case head.hasSize:
 		return head.size, nil
 	}
-	s.endless = true
+	h.sides[end].endless = true
 	return 0, nil
 }

@@ -175,3 +175,24 @@ func TestHTTPHeld(t *testing.T) {
 		t.Errorf("%d requests reported, %d bytes held", reported, h.Held())
 	}
 }
+
+// TestHTTPHeldAnswer: a response whose chunks go on is held, and then it is not.
+func TestHTTPHeldAnswer(t *testing.T) {
+	reports := 0
+	h := app.NewHTTP(func(*record.HTTP) { reports++ })
+	read := func(end uint8, s string) {
+		t.Helper()
+		if n, err := h.Read(end, 1, []byte(s)); err != nil || n != len(s) {
+			t.Fatalf("%q: used %d, %v", s, n, err)
+		}
+	}
+	read(0, "GET /"+strings.Repeat("a", 500)+" HTTP/1.1\r\nHost: a.example\r\n\r\n")
+	read(1, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+	if held := h.Held(); held < 500 || reports != 0 {
+		t.Errorf("%d bytes are held, %d reports", held, reports)
+	}
+	read(1, "0\r\n")
+	if held := h.Held(); held != 0 || reports != 1 {
+		t.Errorf("%d bytes are held, %d reports", held, reports)
+	}
+}

@@ -71,10 +71,14 @@ func LooksLikeIMAP(b []byte) bool { return begins(b, "* OK", "* PREAUTH", "* BYE
 // LooksLikePOP3 takes a greeting, or what clients begin with (RFC 1939).
 func LooksLikePOP3(b []byte) bool { return begins(b, "+OK", "-ERR", "CAPA", "USER ", "STLS", "AUTH") }
 
+// KeepsSIPOpen takes what keeps a way open (RFC 5626, section 3.5.1). Others send
+// two empty lines too, so it is worth something at SIP's port alone.
+func KeepsSIPOpen(b []byte) bool { return string(b) == "\r\n\r\n" }
+
 // LooksLikeSIP takes the first line of a request or a response (RFC 3261,
-// section 7), or what keeps a way open (RFC 5626, section 3.5.1).
+// section 7).
 func LooksLikeSIP(b []byte) bool {
-	if begins(b, "SIP/2.0 ") || string(b) == "\r\n\r\n" {
+	if begins(b, "SIP/2.0 ") {
 		return true
 	}
 	line, _ := cutLine(b[:min(len(b), 512)])

@@ -8,7 +8,7 @@ import (
 
 var recognisers = map[string]func([]byte) bool{
 	"kerberos": app.LooksLikeKerberos, "ldap": app.LooksLikeLDAP, "rdp": app.LooksLikeRDP, "smtp": app.LooksLikeSMTP,
-	"ftp": app.LooksLikeFTP, "imap": app.LooksLikeIMAP, "pop3": app.LooksLikePOP3, "sip": app.LooksLikeSIP,
+	"ftp": app.LooksLikeFTP, "imap": app.LooksLikeIMAP, "pop3": app.LooksLikePOP3, "sip": app.LooksLikeSIP, "sip kept open": app.KeepsSIPOpen,
 	"rtp": app.LooksLikeRTP, "radius": app.LooksLikeRADIUS, "coap": app.LooksLikeCoAP, "iec104": app.LooksLikeIEC104,
 	"opc-ua": app.LooksLikeOPCUA, "wireguard": app.LooksLikeWireGuard, "openvpn": app.LooksLikeOpenVPN,
 	"ipsec": app.LooksLikeIKE, "bgp": app.LooksLikeBGP, "ospf": app.LooksLikeOSPF, "stun": app.LooksLikeSTUN,
@@ -75,7 +75,8 @@ func TestRecogniseParts(t *testing.T) {
 		{"openvpn", wrapped, true},
 		{"openvpn", wrapped[1:], false},
 		{"openvpn", append(wrapped[:len(wrapped):len(wrapped)], 0), false},
-		{"sip", []byte("\r\n\r\n"), true},
+		{"sip kept open", []byte("\r\n\r\n"), true},
+		{"sip", []byte("\r\n\r\n"), false}, // anybody's, but for the port
 		{"rdp", unhex("0300002f2ae00000000000436f6f6b69653a206d7374733d333634303230353336312e31353632392e303030300d0a"), true},
 	} {
 		if got := recognisers[tt.name](tt.data); got != tt.want {

@@ -14,6 +14,7 @@ func namedParsers() []parser {
 		{name: "imap", over: tcp, ports: []uint16{143}, anywhere: true, check: app.LooksLikeIMAP},
 		{name: "pop3", over: tcp, ports: []uint16{110}, check: app.LooksLikePOP3},
 		{name: "sip", over: udpTCP, ports: []uint16{5060}, anywhere: true, check: app.LooksLikeSIP},
+		{name: "sip", over: udpTCP, ports: []uint16{5060}, check: app.KeepsSIPOpen},
 		{name: "radius", over: udp, ports: []uint16{1812, 1813, 1645, 1646, 3799, 1700}, check: app.LooksLikeRADIUS},
 		{name: "coap", over: udp, ports: []uint16{5683}, check: app.LooksLikeCoAP},
 		{name: "iec104", over: tcp, ports: []uint16{2404}, check: app.LooksLikeIEC104},
