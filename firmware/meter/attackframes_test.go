@@ -8,8 +8,96 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
+	"net/netip"
 	"strings"
+	"time"
+
+	"github.com/taproot-sensor/taproot/firmware/frametest"
 )
+
+// An attacker makes the frames of an attack, a microsecond apart.
+type attacker struct {
+	frames []frametest.Frame
+	flows  int
+	dice   *rand.ChaCha8
+}
+
+func newAttacker() *attacker { return &attacker{dice: rand.NewChaCha8([32]byte{})} }
+
+// fill makes b random.
+func (a *attacker) fill(b []byte) { a.dice.Read(b) }
+
+// random returns a random end in a network.
+func (a *attacker) random(net byte) netip.AddrPort {
+	b := [6]byte{net}
+	a.fill(b[1:])
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[:])), binary.BigEndian.Uint16(b[4:]))
+}
+
+func (a *attacker) send(data []byte) {
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(len(a.frames)) * time.Microsecond)
+	a.frames = append(a.frames, frametest.Frame{Time: at, Data: data})
+}
+
+// pair returns two ends that no flow has had yet.
+func (a *attacker) pair(port uint16) (client, server netip.AddrPort) {
+	a.flows++
+	addr := func(net byte) netip.Addr {
+		return netip.AddrFrom4([4]byte{10, net, byte(a.flows >> 14), byte(a.flows >> 6)})
+	}
+	return netip.AddrPortFrom(addr(1), uint16(20000+a.flows&63)), netip.AddrPortFrom(addr(2), port)
+}
+
+// A side is one end of a TCP connection that is made up.
+type side struct {
+	a        *attacker
+	src, dst netip.AddrPort
+	seq      uint32
+}
+
+// connection returns both ends of a new connection.
+func (a *attacker) connection(port uint16) (client, server *side) {
+	c, s := a.pair(port)
+	return &side{a, c, s, 1000}, &side{a, s, c, 5000}
+}
+
+func (s *side) segment(seq uint32, b []byte) {
+	s.a.send(frametest.Packet{Src: s.src, Dst: s.dst, Proto: frametest.TCP, Flags: 0x10, Seq: seq, TTL: 64, Payload: b}.Ethernet())
+}
+
+// say sends b in segments of at most size bytes.
+func (s *side) say(b []byte, size int) {
+	for len(b) > 0 {
+		n := min(size, len(b))
+		s.segment(s.seq, b[:n])
+		s.seq += uint32(n)
+		b = b[n:]
+	}
+}
+
+// sayAtOnce sends the first byte of b last, so that all of it is in order at
+// once.
+func (s *side) sayAtOnce(b []byte, size int) {
+	for at := 1; at < len(b); at += size {
+		s.segment(s.seq+uint32(at), b[at:min(at+size, len(b))])
+	}
+	s.segment(s.seq, b[:1])
+	s.seq += uint32(len(b))
+}
+
+func (a *attacker) datagram(port uint16, b []byte) {
+	c, s := a.pair(port)
+	a.send(frametest.Packet{Src: c, Dst: s, Proto: frametest.UDP, TTL: 64, Payload: b}.Ethernet())
+}
+
+// capture returns the frames as a capture, and how many bytes they have.
+func (a *attacker) capture() (file []byte, wire int) {
+	for _, f := range a.frames {
+		wire += len(f.Data)
+	}
+	return frametest.Pcap(1, a.frames...), wire
+}
 
 // kexInit returns a KEXINIT whose list of key exchanges is full of one name.
 func kexInit(name string) []byte {

@@ -52,11 +52,7 @@ func TestHostile(t *testing.T) {
 		t.Run(strings.ReplaceAll(attack.name, " ", "_"), func(t *testing.T) {
 			a := newAttacker()
 			attack.make(a)
-			file := frametest.Pcap(1, a.frames...)
-			wire := 0
-			for _, f := range a.frames {
-				wire += len(f.Data)
-			}
+			file, wire := a.capture()
 			var pipe bytes.Buffer
 			hostile(t, file, &pipe, nil)
 			out := parse(t, &pipe)
@@ -83,11 +79,7 @@ func BenchmarkHostile(b *testing.B) {
 		b.Run(strings.ReplaceAll(attack.name, " ", "_"), func(b *testing.B) {
 			a := newAttacker()
 			attack.make(a)
-			file := frametest.Pcap(1, a.frames...)
-			wire := 0
-			for _, f := range a.frames {
-				wire += len(f.Data)
-			}
+			file, wire := a.capture()
 			var frames, out uint64
 			began := cpuTime(b)
 			for b.Loop() {
