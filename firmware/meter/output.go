@@ -79,7 +79,7 @@ func newOutput(w io.Writer, maxAge time.Duration, kinds map[string]bool) *output
 	}
 }
 
-// add packs a record of kind def.
+// add packs a record of kind def. It is a function as record.Append is.
 func add[T any](o *output, def *record.Def, rec *T) {
 	if o.notes != nil {
 		o.notes.Observe(rec)

@@ -58,7 +58,8 @@ type place struct {
 
 // NewBuilder returns an empty Builder for kind def.
 func NewBuilder(def *Def) *Builder {
-	b := &Builder{def: def, fields: make([]field, len(def.Fields)), cols: make([]column, len(def.Fields)), waiting: reflect.New(reflect.ArrayOf(waitRows, def.typ)).Elem()}
+	b := &Builder{def: def, fields: make([]field, len(def.Fields)), cols: make([]column, len(def.Fields))}
+	b.waiting = reflect.New(reflect.ArrayOf(waitRows, def.typ)).Elem()
 	b.base = b.waiting.Addr().UnsafePointer()
 	for i, f := range def.Fields {
 		in := def.typ.Field(i)
